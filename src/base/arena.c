@@ -1,0 +1,101 @@
+#include "base/arena.h"
+
+#include "base/macro.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BLOCK_MIN 4096 /* one page: most requests need no second block */
+
+struct arena_block {
+    struct arena_block *next;
+    size_t len, cap;
+    _Alignas(max_align_t) char data[];
+};
+
+void arena_init(struct arena *a, size_t max)
+{
+    *a = (struct arena){.max = max};
+}
+
+void arena_deinit(struct arena *a)
+{
+    struct arena_block *b = a->blocks;
+    while (b) {
+        struct arena_block *next = b->next;
+        free(b);
+        b = next;
+    }
+    *a = (struct arena){.max = a->max};
+}
+
+static struct arena_block *block_for(struct arena *a, size_t n)
+{
+    struct arena_block *b = a->blocks;
+    if (b && b->cap - b->len >= n)
+        return b;
+    size_t cap = MAX(n, (size_t)BLOCK_MIN - sizeof *b);
+    size_t total = cap + sizeof *b;
+    if (total < cap || total > a->max - a->used)
+        return NULL;
+    b = malloc(total);
+    if (!b)
+        return NULL;
+    *b = (struct arena_block){.next = a->blocks, .cap = cap};
+    a->blocks = b;
+    a->used += total;
+    return b;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+    size_t align = _Alignof(max_align_t);
+    if (n > SIZE_MAX - align)
+        return NULL;
+    n = (MAX(n, (size_t)1) + align - 1) & ~(align - 1);
+    struct arena_block *b = block_for(a, n);
+    if (!b)
+        return NULL;
+    void *p = b->data + b->len;
+    b->len += n;
+    return memset(p, 0, n);
+}
+
+void *arena_calloc(struct arena *a, size_t n, size_t size)
+{
+    size_t total;
+    if (__builtin_mul_overflow(n, size, &total))
+        return NULL;
+    return arena_alloc(a, total);
+}
+
+char *arena_dup_c(struct arena *a, str s)
+{
+    char *c = s.len < SIZE_MAX ? arena_alloc(a, s.len + 1) : NULL;
+    if (c && s.len)
+        memcpy(c, s.p, s.len);
+    return c;
+}
+
+bool arena_dup(struct arena *a, str s, str *ret)
+{
+    char *c = arena_dup_c(a, s);
+    *ret = str_of(c, c ? s.len : 0);
+    return c != NULL;
+}
+
+char *arena_printf(struct arena *a, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    char *c = n < 0 ? NULL : arena_alloc(a, (size_t)n + 1);
+    if (!c)
+        return NULL;
+    va_start(ap, fmt);
+    (void)vsnprintf(c, (size_t)n + 1, fmt, ap);
+    va_end(ap);
+    return c;
+}

@@ -1,0 +1,31 @@
+/*
+ * A pool of worker threads with one bounded queue.
+ *
+ * Model: whole objects are handed over, never shared: after pool_submit succeeded the job and what
+ * it points at belong to the worker until job->run hands them on (typically by posting them back
+ * to the loop that owns the connection). Jobs start in order of submission.
+ * Threads: pool_submit from any thread. Errors: a full queue is RESOURCE_EXHAUSTED: back-pressure.
+ */
+#ifndef STIGMER_BASE_POOL_H
+#define STIGMER_BASE_POOL_H
+
+#include "base/err.h"
+#include "base/list.h"
+
+struct pool;
+
+struct job {
+    struct list link;             /* private to the pool */
+    void (*run)(struct job *job); /* on a worker; owns the job */
+};
+
+/* n_threads (1 to 64) workers, at most max_queued jobs waiting. name (≤ 15 bytes) for ps and gdb.
+ */
+enum err pool_new(const char *name, unsigned n_threads, size_t max_queued, struct pool **ret,
+                  struct error *e);
+/* Queues the job; the caller must not touch it again. RESOURCE_EXHAUSTED: still the caller's. */
+enum err pool_submit(struct pool *p, struct job *job, struct error *e);
+/* Runs what is queued, then ends the threads. Nothing may be submitted meanwhile. NULL is fine. */
+void pool_free(struct pool *p);
+
+#endif

@@ -1,0 +1,302 @@
+#include "base/sys.h"
+
+#include "base/arena.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* FAIL with errno, for the call named by a literal. */
+#define SYS_FAIL(e, what, ...) FAIL_SYS((e), sys_err(errno), errno, "sys." what, what __VA_ARGS__)
+
+enum err sys_err(int sys)
+{
+    switch (sys) {
+    case ENOENT:
+    case ENOTDIR:
+        return ERR_NOT_FOUND;
+    case EEXIST:
+    case ENOTEMPTY:
+        return ERR_ALREADY_EXISTS;
+    case ENOSPC:
+    case EDQUOT:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+        return ERR_RESOURCE_EXHAUSTED;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+    case ELOOP:
+    case EXDEV:
+        return ERR_PERMISSION_DENIED;
+    default:
+        return ERR_INTERNAL;
+    }
+}
+
+void sys_closep(int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
+
+enum err sys_openat(int dirfd, const char *name, int flags, mode_t mode, int *ret_fd,
+                    struct error *e)
+{
+    int fd;
+    do
+        fd = openat(dirfd, name, flags | O_CLOEXEC, mode);
+    while (fd < 0 && errno == EINTR);
+    if (fd < 0)
+        return SYS_FAIL(e, "open", " \"%s\"", name);
+    *ret_fd = fd;
+    return ERR_OK;
+}
+
+enum err sys_open_beneath(int dirfd, const char *name, int flags, mode_t mode, int *ret_fd,
+                          struct error *e)
+{
+    struct open_how how = {
+        .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
+        .mode = (flags & (O_CREAT | __O_TMPFILE)) ? mode : 0,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+    };
+    long fd;
+    do
+        fd = syscall(SYS_openat2, dirfd, name, &how, sizeof how);
+    while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+    if (fd < 0)
+        return SYS_FAIL(e, "openat2", " \"%s\"", name);
+    *ret_fd = (int)fd;
+    return ERR_OK;
+}
+
+enum err sys_open_tmp(int dirfd, int *ret_fd, struct error *e)
+{
+    return sys_openat(dirfd, ".", O_TMPFILE | O_RDWR, 0600, ret_fd, e);
+}
+
+enum err sys_link_fd(int fd, int dirfd, const char *name, struct error *e)
+{
+    /* AT_EMPTY_PATH needs CAP_DAC_READ_SEARCH; the /proc form (open(2), O_TMPFILE) does not. */
+    char from[64];
+    (void)snprintf(from, sizeof from, "/proc/self/fd/%d", fd);
+    if (linkat(AT_FDCWD, from, dirfd, name, AT_SYMLINK_FOLLOW) < 0)
+        return SYS_FAIL(e, "linkat", " \"%s\"", name);
+    return ERR_OK;
+}
+
+static enum err renameat_flags(int from_dirfd, const char *from, int to_dirfd, const char *to,
+                               unsigned flags, struct error *e)
+{
+    if (renameat2(from_dirfd, from, to_dirfd, to, flags) < 0)
+        return SYS_FAIL(e, "rename", " \"%s\" to \"%s\"", from, to);
+    return ERR_OK;
+}
+
+enum err sys_renameat(int from_dirfd, const char *from, int to_dirfd, const char *to,
+                      struct error *e)
+{
+    return renameat_flags(from_dirfd, from, to_dirfd, to, 0, e);
+}
+
+enum err sys_renameat_noreplace(int from_dirfd, const char *from, int to_dirfd, const char *to,
+                                struct error *e)
+{
+    return renameat_flags(from_dirfd, from, to_dirfd, to, RENAME_NOREPLACE, e);
+}
+
+enum err sys_unlinkat(int dirfd, const char *name, int flags, struct error *e)
+{
+    if (unlinkat(dirfd, name, flags) < 0)
+        return SYS_FAIL(e, "unlink", " \"%s\"", name);
+    return ERR_OK;
+}
+
+enum err sys_mkdirat(int dirfd, const char *name, mode_t mode, struct error *e)
+{
+    if (mkdirat(dirfd, name, mode) < 0)
+        return SYS_FAIL(e, "mkdir", " \"%s\"", name);
+    return ERR_OK;
+}
+
+/* Makes one level below dirfd and opens it; an existing directory is fine. */
+static enum err descend(int dirfd, const char *name, mode_t mode, int *ret_fd, struct error *e)
+{
+    CLEANUP(sys_closep) int fd = -1;
+    enum err err = sys_mkdirat(dirfd, name, mode, e);
+    bool made = err == ERR_OK;
+    if (!made && err != ERR_ALREADY_EXISTS)
+        return err;
+    TRY(sys_openat(dirfd, name, O_DIRECTORY | O_RDONLY, 0, &fd, e));
+    if (made) {
+        TRY(sys_fchmod(fd, mode, e)); /* whatever the umask */
+        TRY(sys_fsync(dirfd, e));
+    }
+    *ret_fd = fd;
+    fd = -1;
+    return ERR_OK;
+}
+
+enum err sys_mkdir_parents(const char *path, mode_t mode, struct error *e)
+{
+    CLEANUP(sys_closep) int fd = -1;
+    CLEANUP(freep) char *copy = str_dup_c(str_c(path));
+    if (!copy)
+        return FAIL_NOMEM(e);
+    TRY(sys_openat(AT_FDCWD, path[0] == '/' ? "/" : ".", O_DIRECTORY | O_RDONLY, 0, &fd, e));
+    char *rest = copy;
+    for (char *name = strsep(&rest, "/"); name; name = strsep(&rest, "/")) {
+        int next;
+        if (name[0] == '\0')
+            continue;
+        TRY(descend(fd, name, mode, &next, e));
+        sys_closep(&fd);
+        fd = next;
+    }
+    return ERR_OK;
+}
+
+enum err sys_fchmod(int fd, mode_t mode, struct error *e)
+{
+    if (fchmod(fd, mode) < 0)
+        return SYS_FAIL(e, "fchmod", "");
+    return ERR_OK;
+}
+
+enum err sys_fstat(int fd, struct stat *ret, struct error *e)
+{
+    if (fstat(fd, ret) < 0)
+        return SYS_FAIL(e, "fstat", "");
+    return ERR_OK;
+}
+
+enum err sys_fstatat(int dirfd, const char *name, int flags, struct stat *ret, struct error *e)
+{
+    if (fstatat(dirfd, name, ret, flags) < 0)
+        return SYS_FAIL(e, "stat", " \"%s\"", name);
+    return ERR_OK;
+}
+
+enum err sys_read(int fd, void *p, size_t len, size_t *ret_n, struct error *e)
+{
+    ssize_t n;
+    do
+        n = read(fd, p, len);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return SYS_FAIL(e, "read", "");
+    *ret_n = (size_t)n;
+    return ERR_OK;
+}
+
+enum err sys_pread(int fd, void *p, size_t len, uint64_t off, size_t *ret_n, struct error *e)
+{
+    size_t done = 0;
+    while (done < len) {
+        ssize_t n = pread(fd, (char *)p + done, len - done, (off_t)(off + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return SYS_FAIL(e, "pread", " at %llu", (unsigned long long)(off + done));
+        if (n == 0)
+            break;
+        done += (size_t)n;
+    }
+    *ret_n = done;
+    return ERR_OK;
+}
+
+enum err sys_pread_full(int fd, void *p, size_t len, uint64_t off, struct error *e)
+{
+    size_t n;
+    TRY(sys_pread(fd, p, len, off, &n, e));
+    if (n < len)
+        return FAIL(e, ERR_DATA_LOSS, "sys.short_file", "the file ends %zu bytes early", len - n);
+    return ERR_OK;
+}
+
+enum err sys_write_full(int fd, const void *p, size_t len, struct error *e)
+{
+    const char *at = p;
+    while (len) {
+        ssize_t n = write(fd, at, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return SYS_FAIL(e, "write", "");
+        at += n;
+        len -= (size_t)n;
+    }
+    return ERR_OK;
+}
+
+enum err sys_pwrite_full(int fd, const void *p, size_t len, uint64_t off, struct error *e)
+{
+    const char *at = p;
+    while (len) {
+        ssize_t n = pwrite(fd, at, len, (off_t)off);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return SYS_FAIL(e, "pwrite", "");
+        at += n;
+        off += (uint64_t)n;
+        len -= (size_t)n;
+    }
+    return ERR_OK;
+}
+
+enum err sys_fsync(int fd, struct error *e)
+{
+    if (fsync(fd) < 0)
+        return SYS_FAIL(e, "fsync", "");
+    return ERR_OK;
+}
+
+enum err sys_fdatasync(int fd, struct error *e)
+{
+    if (fdatasync(fd) < 0)
+        return SYS_FAIL(e, "fdatasync", "");
+    return ERR_OK;
+}
+
+void sys_sync_range(int fd, uint64_t off, uint64_t len)
+{
+    (void)sync_file_range(fd, (off_t)off, (off_t)len, SYNC_FILE_RANGE_WRITE);
+}
+
+enum err sys_try_lock(int fd, bool *ret_locked, struct error *e)
+{
+    int r;
+    do
+        r = flock(fd, LOCK_EX | LOCK_NB);
+    while (r < 0 && errno == EINTR);
+    if (r < 0 && errno != EWOULDBLOCK)
+        return SYS_FAIL(e, "flock", "");
+    *ret_locked = r == 0;
+    return ERR_OK;
+}
+
+enum err sys_random(void *p, size_t len, struct error *e)
+{
+    char *at = p;
+    while (len) {
+        ssize_t n = getrandom(at, len, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return SYS_FAIL(e, "getrandom", "");
+        at += n;
+        len -= (size_t)n;
+    }
+    return ERR_OK;
+}

@@ -1,0 +1,142 @@
+/*
+ * What the product does with skills: push, resolve, list, tag, delete.
+ *
+ * Model: a skill is (scope, org, slug) with a stable id and a growing history of versions; each
+ * version is a sealed archive (by hash) plus its SKILL.md, tag and audit record. One version is
+ * current. Deleting ends a life; a later push of the slug starts a new one under the same id.
+ * Ownership: results are views into the caller's arena. Requests are only read.
+ * Threads: the service may be used by any thread. Calls marked [blocks] wait for the disk and
+ * belong on a worker; the others are short reads that may run in an event loop.
+ * Errors carry the code and text that API.md sections 3 and 4 give, ready for the wire.
+ */
+#ifndef STIGMER_SKILL_SKILL_H
+#define STIGMER_SKILL_SKILL_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "digest/sha256.h"
+
+struct meta;
+struct store;
+struct spool;
+struct artifact;
+
+/* The wire's numbers (ApiResourceOwnerScope). */
+enum skill_scope {
+    SKILL_SCOPE_UNSPECIFIED = 0,
+    SKILL_SCOPE_PLATFORM = 1,
+    SKILL_SCOPE_ORGANIZATION = 2,
+    SKILL_SCOPE_IDENTITY_ACCOUNT = 3,
+};
+
+/* Bounds in bytes; the validation of API.md section 3 uses them. */
+enum {
+    SKILL_NAME_MAX = 256,
+    SKILL_SLUG_MAX = 256,
+    SKILL_TAG_MAX = 128,
+    SKILL_ORG_MAX = 128,
+};
+
+struct skill_pair {
+    str key, value;
+};
+
+/* One version of one skill, as answered. */
+struct skill {
+    str id, name, slug, org;
+    enum skill_scope scope;
+    uint64_t version_no; /* 1 for the first version ever pushed under this id */
+    str skill_md;        /* empty where a list leaves it out */
+    str tag;             /* as pushed; may be empty */
+    struct digest hash;
+    uint64_t size; /* archive bytes */
+    str created_by, updated_by, event;
+    int64_t created_at_ns, updated_at_ns; /* since the epoch */
+    bool current;                         /* the newest of a live skill */
+    bool deleted;                         /* belongs to an ended life */
+    const str *tags_pointing; /* tags that point at this version now (versions list only) */
+    size_t n_tags_pointing;
+    const struct skill_pair *labels, *annotations; /* metadata kept across updates */
+    size_t n_labels, n_annotations;
+    const str *resource_tags; /* ApiResourceMetadata.tags */
+    size_t n_resource_tags;
+};
+
+struct skill_service;
+
+/* store and meta are borrowed and must outlive the service. clock: NULL = the real one. */
+enum err skill_service_new(struct store *store, struct meta *meta, clock_fn *clock,
+                           struct skill_service **ret, struct error *e);
+void skill_service_free(struct skill_service *s);
+
+struct skill_push {
+    str name;
+    enum skill_scope scope;
+    str org;
+    str tag;
+    str actor; /* who pushes; empty = "system" */
+};
+
+/* [blocks] Audits the sealed spool, makes it durable, commits version, tag, current record and
+ * event in one transaction. The request's fields were validated by the caller (API.md section 3);
+ * slug and scope rules are checked here, before any work on the archive.
+ * INVALID_ARGUMENT "invalid skill name: …" or "failed to extract SKILL.md: …". */
+enum err skill_push(struct skill_service *s, const struct skill_push *in, struct spool *spool,
+                    struct arena *a, struct skill *ret, struct error *e);
+
+/* The current version of a live skill. NOT_FOUND "Skill not found: <id>". */
+enum err skill_get(struct skill_service *s, str id, struct arena *a, struct skill *ret,
+                   struct error *e);
+
+struct skill_ref {
+    enum skill_scope scope;
+    str org, slug;
+    str version; /* "" or "latest", 64 lower-case hex digits, or a tag */
+};
+/* API.md section 4, "Versions" and "Scope and reference". */
+enum err skill_resolve(struct skill_service *s, const struct skill_ref *ref, struct arena *a,
+                       struct skill *ret, struct error *e);
+
+/* [blocks] Takes the skill out of the live set; *ret is what it was. actor as in skill_push. */
+enum err skill_delete(struct skill_service *s, str id, str actor, struct arena *a,
+                      struct skill *ret, struct error *e);
+
+/* [blocks] Points `tag` at the version that ref names. `latest` and 64 hex digits are refused. */
+enum err skill_move_tag(struct skill_service *s, const struct skill_ref *ref, str tag, str actor,
+                        struct arena *a, struct skill *ret, struct error *e);
+
+struct skill_list {
+    struct skill *items;
+    size_t n_items;
+    uint64_t total; /* of all that match */
+    str next_token; /* empty: no more */
+};
+
+struct skill_find {
+    str org;            /* empty = all */
+    uint32_t page;      /* from 1; used when token is empty */
+    uint32_t page_size; /* 1 to 100 */
+    str token;          /* from next_token; INVALID_ARGUMENT when it is not one */
+};
+/* Live skills in a stable order (id). SKILL.md is included. */
+enum err skill_find(struct skill_service *s, const struct skill_find *q, struct arena *a,
+                    struct skill_list *ret, struct error *e);
+
+struct skill_versions {
+    struct skill_ref ref; /* version is ignored */
+    bool include_deleted; /* earlier lives too; then a deleted skill is found as well */
+    uint32_t page_size;   /* 1 to 100 */
+    str token;
+};
+/* Newest first. */
+enum err skill_versions(struct skill_service *s, const struct skill_versions *q, struct arena *a,
+                        struct skill_list *ret, struct error *e);
+
+/* The artifact for a storage key; anything but a well-formed, known key is NOT_FOUND
+ * "skill artifact not found: <key>"; DATA_LOSS as store_open. [blocks] unless fast: with fast
+ * true, *ret_ready false means "call again on a worker with fast false". */
+enum err skill_open_artifact(struct skill_service *s, str key, bool fast, bool *ret_ready,
+                             struct artifact *ret, struct error *e);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * The artifact store: sealed archives by the SHA-256 of their bytes.
+ *
+ * Model: bytes arrive in a spool (an unnamed file that is hashed while it grows), are sealed, and
+ * store_put makes them durable under their hash: same content, one file, never rewritten. A spool
+ * that is not put vanishes, also when the process dies. Reading gives a descriptor of bytes that
+ * were verified against their name.
+ * store.c does hashing, limits and verification for every backend; a backend (store_fs.c,
+ * store_mem.c, store_faulty.c the decorator) moves bytes and exports only its constructor.
+ * Ownership: spools and artifacts belong to the caller and must be freed before the store.
+ * Threads: a store may be used by any thread; a spool or artifact by one at a time. All calls may
+ * block on the disk: not for an event loop, but for store_open_fast.
+ */
+#ifndef STIGMER_STORE_STORE_H
+#define STIGMER_STORE_STORE_H
+
+#include "base/err.h"
+#include "digest/sha256.h"
+
+struct store;
+struct spool;
+
+/* Frees the store; NULL is fine. */
+void store_close(struct store *s);
+
+/* --- writing --- */
+
+/* A new empty spool that takes at most max_len bytes. */
+enum err store_spool(struct store *s, uint64_t max_len, struct spool **ret, struct error *e);
+/* Appends. RESOURCE_EXHAUSTED: beyond max_len, or the disk is full ("the server's storage is
+ * full"). After an error only spool_free is allowed. */
+enum err spool_write(struct spool *sp, const void *p, size_t len, struct error *e);
+/* Ends writing; hash, length and fd are valid from here on. */
+enum err spool_seal(struct spool *sp, struct error *e);
+const struct digest *spool_digest(const struct spool *sp);
+uint64_t spool_len(const struct spool *sp);
+/* For reading with pread; owned by the spool. */
+int spool_fd(const struct spool *sp);
+/* Drops what was not put. NULL is fine. */
+void spool_free(struct spool *sp);
+
+/* Makes a sealed spool durable under its hash: file fsync, link, directory fsync. When the
+ * artifact exists already, nothing is written; the existing one is believed after its size and,
+ * once per process and file, its hash were checked, and replaced when it is wrong.
+ * *ret_existed (may be NULL) says which. */
+enum err store_put(struct store *s, struct spool *sp, bool *ret_existed, struct error *e);
+
+/* --- reading --- */
+
+/* Bytes that hash to their name. */
+struct artifact {
+    int fd; /* read-only; owned; for pread */
+    uint64_t len;
+};
+#define ARTIFACT_INIT ((struct artifact){.fd = -1})
+void artifact_deinit(struct artifact *a);
+
+/* Opens and verifies. NOT_FOUND; DATA_LOSS when the bytes do not hash to the name: the file is
+ * moved to quarantine, logged, and never served. Verification is remembered for this process per
+ * file version (device, inode, size, mtime, ctime), so a hot artifact is hashed once. */
+enum err store_open(struct store *s, const struct digest *d, struct artifact *ret, struct error *e);
+/* As store_open, but only when no hashing is needed: *ret_verified false (and nothing opened)
+ * tells the caller to use store_open on a worker. For the event loop. */
+enum err store_open_fast(struct store *s, const struct digest *d, struct artifact *ret,
+                         bool *ret_verified, struct error *e);
+
+struct store_info {
+    struct digest digest;
+    uint64_t len;
+};
+/* Calls fn for each stored artifact, in no particular order, until fn fails. */
+enum err store_each(struct store *s,
+                    enum err (*fn)(void *ctx, const struct store_info *, struct error *), void *ctx,
+                    struct error *e);
+/* Removes an artifact durably. NOT_FOUND. */
+enum err store_remove(struct store *s, const struct digest *d, struct error *e);
+
+/* --- backends --- */
+
+/* Files under dir/skills/<hash>.zip (directory 0700, files 0600), spool in the same file system,
+ * dir/quarantine/ for what failed verification. Makes the directories that are missing. */
+enum err store_open_fs(const char *dir, struct store **ret, struct error *e);
+/* In memory (memfd): for tests. */
+enum err store_open_mem(struct store **ret, struct error *e);
+
+/* "skills/<64 hex>.zip", the wire's storage key. */
+#define STORE_KEY_MAX 76
+void store_key(const struct digest *d, char out[STORE_KEY_MAX]);
+/* False for anything but exactly that form (upper case, `..`, other lengths). */
+bool store_key_parse(str key, struct digest *ret);
+
+#endif

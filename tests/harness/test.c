@@ -1,0 +1,169 @@
+#include "test.h"
+
+#include "base/buf.h"
+#include "base/utf8.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define EXIT_SKIPPED 77
+
+extern const struct test __start_tests[], __stop_tests[];
+
+static char dir_path[64];
+static int dir_fd = -1;
+
+const char *test_dir(void)
+{
+    return dir_path;
+}
+
+int test_dirfd(void)
+{
+    if (dir_fd < 0)
+        dir_fd = open(dir_path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+    return dir_fd;
+}
+
+void test_fail(const char *file, int line, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    printf("# %s:%d: ", file, line);
+    vprintf(fmt, ap);
+    printf("\n");
+    va_end(ap);
+    fflush(stdout);
+    _exit(1);
+}
+
+void test_skip(const char *reason)
+{
+    printf("# skipped: %s\n", reason);
+    fflush(stdout);
+    _exit(EXIT_SKIPPED);
+}
+
+static void escaped(str s, char *out, size_t max)
+{
+    struct buf b;
+    buf_init(&b, max - 1);
+    utf8_add_escaped(&b, str_head(s, max / 10));
+    snprintf(out, max, "%.*s%s", STR_ARG(buf_view(&b)), s.len > max / 10 ? "…" : "");
+    buf_deinit(&b);
+}
+
+void test_check_str(const char *file, int line, str got, str want)
+{
+    char g[4000], w[4000];
+    if (str_eq(got, want))
+        return;
+    escaped(got, g, sizeof g);
+    escaped(want, w, sizeof w);
+    test_fail(file, line, "got \"%s\" (%zu bytes), want \"%s\" (%zu bytes)", g, got.len, w,
+              want.len);
+}
+
+void test_check_contains(const char *file, int line, str got, str part)
+{
+    char g[4000], w[4000];
+    if (str_find_str(got, part) >= 0)
+        return;
+    escaped(got, g, sizeof g);
+    escaped(part, w, sizeof w);
+    test_fail(file, line, "\"%s\" does not contain \"%s\"", g, w);
+}
+
+void test_check_int(const char *file, int line, const char *expr, long long got, long long want)
+{
+    if (got != want)
+        test_fail(file, line, "%s is %lld, want %lld", expr, got, want);
+}
+
+void test_check_err(const char *file, int line, const char *expr, enum err got, enum err want,
+                    const struct error *e)
+{
+    if (got == want)
+        return;
+    test_fail(file, line, "%s: got %s, want %s (%s:%d %s: %s)", expr, err_name(got), err_name(want),
+              got ? e->file : "", got ? e->line : 0, got ? e->reason : "",
+              got ? e->msg : "no error");
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st, (void)type, (void)ftw;
+    return remove(path);
+}
+
+static int run_child(const struct test *t)
+{
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0) {
+        setpgid(0, 0);
+        alarm(TEST_TIMEOUT_S);
+        t->run();
+        exit(0); /* runs LeakSanitizer, whose findings fail the test */
+    }
+    int status = -1;
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (pid > 0)
+        kill(-pid, SIGKILL); /* what the test itself started */
+    if (WIFSIGNALED(status))
+        printf("# ended by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+static int run_test(const struct test *t)
+{
+    const char *tmp = getenv("TMPDIR");
+    snprintf(dir_path, sizeof dir_path, "%.30s/stigmer-test.XXXXXX", tmp ? tmp : "/tmp");
+    if (!mkdtemp(dir_path)) {
+        printf("# cannot make %s\n", dir_path);
+        return 1;
+    }
+    int r = run_child(t);
+    nftw(dir_path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    return r;
+}
+
+static bool chosen(const struct test *t, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strstr(t->name, argv[i]))
+            return true;
+    return argc < 2;
+}
+
+int main(int argc, char **argv)
+{
+    int n = 0, failed = 0;
+    bool list = argc == 2 && strcmp(argv[1], "--list") == 0;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (!list)
+        printf("TAP version 13\n");
+    for (const struct test *t = __start_tests; t < __stop_tests; t++) {
+        if (list) {
+            printf("%s\n", t->name);
+        } else if (chosen(t, argc, argv)) {
+            int r = run_test(t);
+            bool skipped = r == EXIT_SKIPPED;
+            failed += r != 0 && !skipped;
+            printf("%sok %d - %s%s\n", r && !skipped ? "not " : "", ++n, t->name,
+                   skipped ? " # SKIP see above" : "");
+        }
+    }
+    if (!list)
+        printf("1..%d\n", n);
+    return failed || (!list && n == 0);
+}
