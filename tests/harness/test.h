@@ -22,11 +22,18 @@ struct test {
     void (*run)(void);
 };
 
+/* The entries must lie side by side: no red zones. gcc leaves named sections alone by itself. */
+#ifdef __clang__
+#define TEST_NO_REDZONE no_sanitize("address")
+#else
+#define TEST_NO_REDZONE
+#endif
+
 #define TEST(ident)                                                                                \
     static void test_##ident(void);                                                                \
     static const struct test test_entry_##ident                                                    \
-        __attribute__((section("tests"), used, aligned(sizeof(void *)),                            \
-                       no_sanitize("address"))) = {#ident, test_##ident};                          \
+        __attribute__((section("tests"), used, aligned(sizeof(void *)), TEST_NO_REDZONE)) = {      \
+            #ident, test_##ident};                                                                 \
     static void test_##ident(void)
 
 /* A fresh empty directory (mode 0700), removed with its content after the test. Static storage. */
