@@ -17,6 +17,8 @@
 #ifndef STIGMER_BASE_ERR_H
 #define STIGMER_BASE_ERR_H
 
+#include "base/banned.h"
+
 #include <stdbool.h>
 
 /* name, gRPC status (grpc/doc/statuscodes.md), HTTP status (google.rpc.Code), default text */
