@@ -77,11 +77,18 @@ enum err error_set_sys(struct error *e, enum err code, int sys, const char *reas
 enum err err_wrap(struct error *e, const char *fmt, ...)
     __attribute__((format(printf, 2, 3), cold));
 
+/* Tells the compiler and the analyzer that a failure is never ERR_OK. */
+static inline enum err err_failed(enum err code)
+{
+    return code == ERR_OK ? ERR_UNKNOWN : code;
+}
+
 /* return FAIL(e, ERR_INVALID_ARGUMENT, "slug.empty", "invalid skill name: %s", name); */
-#define FAIL(e, code, reason, ...) error_set((e), (code), (reason), __FILE__, __LINE__, __VA_ARGS__)
+#define FAIL(e, code, reason, ...)                                                                 \
+    err_failed(error_set((e), (code), (reason), __FILE__, __LINE__, __VA_ARGS__))
 /* Only where a library or the kernel reported an errno. */
 #define FAIL_SYS(e, code, sys, reason, ...)                                                        \
-    error_set_sys((e), (code), (sys), (reason), __FILE__, __LINE__, __VA_ARGS__)
+    err_failed(error_set_sys((e), (code), (sys), (reason), __FILE__, __LINE__, __VA_ARGS__))
 /* An allocation that failed on a request's path. */
 #define FAIL_NOMEM(e) FAIL((e), ERR_RESOURCE_EXHAUSTED, "memory.exhausted", "out of memory")
 
