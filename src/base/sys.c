@@ -172,6 +172,14 @@ enum err sys_fchmod(int fd, mode_t mode, struct error *e)
     return ERR_OK;
 }
 
+enum err sys_dup(int fd, int *ret_fd, struct error *e)
+{
+    *ret_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (*ret_fd < 0)
+        return SYS_FAIL(e, "dup", "");
+    return ERR_OK;
+}
+
 enum err sys_fstat(int fd, struct stat *ret, struct error *e)
 {
     if (fstat(fd, ret) < 0)

@@ -45,6 +45,8 @@ enum err sys_mkdirat(int dirfd, const char *name, mode_t mode, struct error *e);
 /* mkdir -p of an absolute or relative path; every directory it makes has `mode` exactly and its
  * parent is fsynced. Existing directories are left as they are. */
 enum err sys_mkdir_parents(const char *path, mode_t mode, struct error *e);
+/* A second descriptor of the same open file; close-on-exec. */
+enum err sys_dup(int fd, int *ret_fd, struct error *e);
 enum err sys_fchmod(int fd, mode_t mode, struct error *e);
 enum err sys_fstat(int fd, struct stat *ret, struct error *e);
 enum err sys_fstatat(int dirfd, const char *name, int flags, struct stat *ret, struct error *e);

@@ -1,0 +1,20 @@
+/*
+ * Bytes from the wire become protobuf-c messages in the request's arena.
+ *
+ * protobuf-c keeps strings as C strings and looks at no character of them: what it would cut at a
+ * NUL, or pass on though it is not UTF-8, is refused here first, naming the field.
+ */
+#ifndef STIGMER_API_DECODE_H
+#define STIGMER_API_DECODE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+
+#include <protobuf-c/protobuf-c.h>
+
+/* *ret lives in the arena and is not to be freed. INVALID_ARGUMENT: malformed, or a string that is
+ * not UTF-8 or holds a NUL. RESOURCE_EXHAUSTED: the arena is full. */
+enum err decode_message(const ProtobufCMessageDescriptor *type, str bytes, struct arena *a,
+                        ProtobufCMessage **ret, struct error *e);
+
+#endif
