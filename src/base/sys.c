@@ -2,12 +2,14 @@
 
 #include "base/arena.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -81,14 +83,43 @@ enum err sys_open_beneath(int dirfd, const char *name, int flags, mode_t mode, i
 
 enum err sys_open_tmp(int dirfd, int *ret_fd, struct error *e)
 {
-    return sys_openat(dirfd, ".", O_TMPFILE | O_RDWR, 0600, ret_fd, e);
+    CLEANUP(sys_closep) int fd = -1;
+    TRY(sys_openat(dirfd, ".", O_TMPFILE | O_RDWR, 0600, &fd, e));
+    TRY(sys_fchmod(fd, 0600, e)); /* the umask may have taken from it */
+    *ret_fd = fd;
+    fd = -1;
+    return ERR_OK;
+}
+
+enum err sys_memfd(const char *label, int *ret_fd, struct error *e)
+{
+    CLEANUP(sys_closep) int fd = memfd_create(label, MFD_CLOEXEC);
+    if (fd < 0)
+        return SYS_FAIL(e, "memfd_create", "");
+    TRY(sys_fchmod(fd, 0600, e)); /* 0777 by default */
+    *ret_fd = fd;
+    fd = -1;
+    return ERR_OK;
+}
+
+/* The name under which the kernel lets a process reach what a descriptor is open on. */
+static void fd_path(int fd, char out[64])
+{
+    (void)snprintf(out, 64, "/proc/self/fd/%d", fd);
+}
+
+enum err sys_reopen(int fd, int flags, int *ret_fd, struct error *e)
+{
+    char path[64];
+    fd_path(fd, path);
+    return sys_openat(AT_FDCWD, path, flags, 0, ret_fd, e);
 }
 
 enum err sys_link_fd(int fd, int dirfd, const char *name, struct error *e)
 {
     /* AT_EMPTY_PATH needs CAP_DAC_READ_SEARCH; the /proc form (open(2), O_TMPFILE) does not. */
     char from[64];
-    (void)snprintf(from, sizeof from, "/proc/self/fd/%d", fd);
+    fd_path(fd, from);
     if (linkat(AT_FDCWD, from, dirfd, name, AT_SYMLINK_FOLLOW) < 0)
         return SYS_FAIL(e, "linkat", " \"%s\"", name);
     return ERR_OK;
@@ -136,11 +167,12 @@ static enum err descend(int dirfd, const char *name, mode_t mode, int *ret_fd, s
     bool made = err == ERR_OK;
     if (!made && err != ERR_ALREADY_EXISTS)
         return err;
+    /* Whatever the umask; by name, as a mode of 0 could not be opened. */
+    if (made && fchmodat(dirfd, name, mode, 0) < 0)
+        return SYS_FAIL(e, "fchmodat", " \"%s\"", name);
     TRY(sys_openat(dirfd, name, O_DIRECTORY | O_RDONLY, 0, &fd, e));
-    if (made) {
-        TRY(sys_fchmod(fd, mode, e)); /* whatever the umask */
+    if (made)
         TRY(sys_fsync(dirfd, e));
-    }
     *ret_fd = fd;
     fd = -1;
     return ERR_OK;
@@ -155,7 +187,7 @@ enum err sys_mkdir_parents(const char *path, mode_t mode, struct error *e)
     TRY(sys_openat(AT_FDCWD, path[0] == '/' ? "/" : ".", O_DIRECTORY | O_RDONLY, 0, &fd, e));
     char *rest = copy;
     for (char *name = strsep(&rest, "/"); name; name = strsep(&rest, "/")) {
-        int next;
+        int next = -1;
         if (name[0] == '\0')
             continue;
         TRY(descend(fd, name, mode, &next, e));
@@ -163,6 +195,42 @@ enum err sys_mkdir_parents(const char *path, mode_t mode, struct error *e)
         fd = next;
     }
     return ERR_OK;
+}
+
+static bool is_dot(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+static enum err each_name(DIR *dir, enum err (*fn)(void *, const char *, struct error *), void *ctx,
+                          struct error *e)
+{
+    for (;;) {
+        errno = 0;
+        struct dirent *entry = readdir(dir);
+        if (!entry && errno)
+            return SYS_FAIL(e, "readdir", "");
+        if (!entry)
+            return ERR_OK;
+        if (!is_dot(entry->d_name))
+            TRY(fn(ctx, entry->d_name, e));
+    }
+}
+
+enum err sys_each_name(int dirfd, enum err (*fn)(void *ctx, const char *name, struct error *e),
+                       void *ctx, struct error *e)
+{
+    int fd;
+    TRY(sys_openat(dirfd, ".", O_DIRECTORY | O_RDONLY, 0, &fd, e));
+    DIR *dir = fdopendir(fd);
+    if (!dir) {
+        enum err err = SYS_FAIL(e, "fdopendir", "");
+        sys_closep(&fd);
+        return err;
+    }
+    enum err err = each_name(dir, fn, ctx, e);
+    (void)closedir(dir);
+    return err;
 }
 
 enum err sys_fchmod(int fd, mode_t mode, struct error *e)
@@ -291,6 +359,17 @@ enum err sys_try_lock(int fd, bool *ret_locked, struct error *e)
     if (r < 0 && errno != EWOULDBLOCK)
         return SYS_FAIL(e, "flock", "");
     *ret_locked = r == 0;
+    return ERR_OK;
+}
+
+enum err sys_lock(int fd, struct error *e)
+{
+    int r;
+    do
+        r = flock(fd, LOCK_EX);
+    while (r < 0 && errno == EINTR);
+    if (r < 0)
+        return SYS_FAIL(e, "flock", "");
     return ERR_OK;
 }
 

@@ -31,8 +31,12 @@ enum err sys_openat(int dirfd, const char *name, int flags, mode_t mode, int *re
 /* As sys_openat below dirfd only: RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS. */
 enum err sys_open_beneath(int dirfd, const char *name, int flags, mode_t mode, int *ret_fd,
                           struct error *e);
-/* An unnamed file (O_TMPFILE, read-write, mode 0600) in the directory dirfd. */
+/* An unnamed file (O_TMPFILE, read-write, mode 0600 whatever the umask) in the directory dirfd. */
 enum err sys_open_tmp(int dirfd, int *ret_fd, struct error *e);
+/* An unnamed file in memory (read-write, mode 0600); label is for /proc only. */
+enum err sys_memfd(const char *label, int *ret_fd, struct error *e);
+/* Another descriptor of the same file with an offset and flags (O_RDONLY, O_RDWR) of its own. */
+enum err sys_reopen(int fd, int flags, int *ret_fd, struct error *e);
 /* Gives the unnamed file fd a name. ALREADY_EXISTS when the name is taken. */
 enum err sys_link_fd(int fd, int dirfd, const char *name, struct error *e);
 enum err sys_renameat(int from_dirfd, const char *from, int to_dirfd, const char *to,
@@ -47,6 +51,10 @@ enum err sys_mkdirat(int dirfd, const char *name, mode_t mode, struct error *e);
 enum err sys_mkdir_parents(const char *path, mode_t mode, struct error *e);
 /* A second descriptor of the same open file; close-on-exec. */
 enum err sys_dup(int fd, int *ret_fd, struct error *e);
+/* Calls fn with the name of each entry but "." and "..", in no particular order, until fn fails.
+ * Entries that come and go meanwhile may or may not be seen. */
+enum err sys_each_name(int dirfd, enum err (*fn)(void *ctx, const char *name, struct error *e),
+                       void *ctx, struct error *e);
 enum err sys_fchmod(int fd, mode_t mode, struct error *e);
 enum err sys_fstat(int fd, struct stat *ret, struct error *e);
 enum err sys_fstatat(int dirfd, const char *name, int flags, struct stat *ret, struct error *e);
@@ -66,6 +74,8 @@ enum err sys_fdatasync(int fd, struct error *e);
 void sys_sync_range(int fd, uint64_t off, uint64_t len);
 /* Exclusive advisory lock without waiting; *ret_locked is false when somebody else holds it. */
 enum err sys_try_lock(int fd, bool *ret_locked, struct error *e);
+/* Exclusive advisory lock, waiting for it; released when the descriptor's last copy is closed. */
+enum err sys_lock(int fd, struct error *e);
 /* len bytes from the kernel's generator. */
 enum err sys_random(void *p, size_t len, struct error *e);
 
