@@ -1,0 +1,224 @@
+#include "meta/record.h"
+
+#include <stdlib.h>
+#include <xxhash.h>
+
+/* --- keys --- */
+
+void key_add(struct meta_key *k, str s)
+{
+    if (s.len > sizeof k->b - k->len) {
+        k->too_long = true;
+        return;
+    }
+    if (s.len)
+        memcpy(k->b + k->len, s.p, s.len);
+    k->len += s.len;
+}
+
+void key_add_byte(struct meta_key *k, uint8_t b)
+{
+    key_add(k, str_of(&b, 1));
+}
+
+void key_add_u64(struct meta_key *k, uint64_t v)
+{
+    uint8_t b[8];
+    for (int i = 7; i >= 0; i--, v >>= 8)
+        b[i] = (uint8_t)v;
+    key_add(k, str_of(b, sizeof b));
+}
+
+void key_add_digest(struct meta_key *k, const struct digest *d)
+{
+    key_add(k, str_of(d->b, sizeof d->b));
+}
+
+uint64_t key_get_u64(const char *p)
+{
+    uint64_t v = 0;
+    for (int i = 0; i < 8; i++)
+        v = v << 8 | (uint8_t)p[i];
+    return v;
+}
+
+static enum err check_key(const struct meta_key *k, struct error *e)
+{
+    if (k->too_long || k->len == 0)
+        return FAIL(e, ERR_INVALID_ARGUMENT, "meta.key", "a name is %s for the database",
+                    k->too_long ? "too long" : "too short");
+    return ERR_OK;
+}
+
+/* --- values --- */
+
+static uint64_t checksum(enum meta_table table, str key, str payload)
+{
+    uint64_t seed = XXH3_64bits_withSeed(key.p, key.len, (uint64_t)table << 8 | RECORD_FORMAT);
+    return XXH3_64bits_withSeed(payload.p ? payload.p : "", payload.len, seed);
+}
+
+static enum err unseal(enum meta_table table, str key, str value, str *ret_payload, struct error *e)
+{
+    XXH64_canonical_t want;
+    *ret_payload = STR_NULL;
+    if (value.len >= RECORD_HEADER_LEN && value.p[0] == RECORD_FORMAT) {
+        *ret_payload = str_skip(value, RECORD_HEADER_LEN);
+        XXH64_canonicalFromHash(&want, checksum(table, key, *ret_payload));
+        if (memcmp(value.p + 1, want.digest, sizeof want.digest) == 0)
+            return ERR_OK;
+    }
+    return FAIL(e, ERR_DATA_LOSS, "meta.checksum",
+                "a record of the server's database (%s) is damaged; restore it from a backup",
+                meta_table_name(table));
+}
+
+enum err record_get(struct meta_txn *t, enum meta_table table, const struct meta_key *key,
+                    str *ret_payload, struct error *e)
+{
+    str value;
+    TRY(check_key(key, e));
+    TRY(t->meta->backend->ops->get(t->b, table, key_view(key), &value, e));
+    return unseal(table, key_view(key), value, ret_payload, e);
+}
+
+static void *arena_allocator(void *arena, size_t n)
+{
+    return arena_alloc(arena, n);
+}
+
+static void arena_free_nothing(void *arena, void *p)
+{
+    (void)arena, (void)p;
+}
+
+enum err record_unpack(str payload, const ProtobufCMessageDescriptor *type, struct arena *a,
+                       void *ret, struct error *e)
+{
+    ProtobufCAllocator allocator = {arena_allocator, arena_free_nothing, a};
+    static const uint8_t nothing[1];
+    const uint8_t *p = payload.len ? (const uint8_t *)payload.p : nothing;
+    /* The checksum was right, so only memory can be the reason. */
+    ProtobufCMessage *m = protobuf_c_message_unpack(type, &allocator, payload.len, p);
+    if (!m)
+        return FAIL_NOMEM(e);
+    *(ProtobufCMessage **)ret = m;
+    return ERR_OK;
+}
+
+enum err record_get_message(struct meta_txn *t, enum meta_table table, const struct meta_key *key,
+                            const ProtobufCMessageDescriptor *type, struct arena *a, void *ret,
+                            struct error *e)
+{
+    str payload;
+    TRY(record_get(t, table, key, &payload, e));
+    return record_unpack(payload, type, a, ret, e);
+}
+
+/* value: RECORD_HEADER_LEN bytes to fill, then the payload. */
+static enum err seal_and_put(struct meta_txn *t, enum meta_table table, const struct meta_key *key,
+                             char *value, size_t len, struct error *e)
+{
+    XXH64_canonical_t sum;
+    str payload = str_of(value + RECORD_HEADER_LEN, len - RECORD_HEADER_LEN);
+    value[0] = RECORD_FORMAT;
+    XXH64_canonicalFromHash(&sum, checksum(table, key_view(key), payload));
+    memcpy(value + 1, sum.digest, sizeof sum.digest);
+    TRY(check_key(key, e));
+    return t->meta->backend->ops->put(t->b, table, key_view(key), str_of(value, len), e);
+}
+
+static enum err value_new(size_t payload_len, char **ret, struct error *e)
+{
+    if (payload_len > META_VALUE_MAX)
+        return FAIL(e, ERR_RESOURCE_EXHAUSTED, "meta.record_too_large",
+                    "a record of %zu bytes is too large for the database (max: %d)", payload_len,
+                    META_VALUE_MAX);
+    *ret = malloc(RECORD_HEADER_LEN + payload_len);
+    return *ret ? ERR_OK : FAIL_NOMEM(e);
+}
+
+enum err record_put(struct meta_txn *t, enum meta_table table, const struct meta_key *key,
+                    str payload, struct error *e)
+{
+    CLEANUP(freep) char *value = NULL;
+    TRY(value_new(payload.len, &value, e));
+    if (payload.len)
+        memcpy(value + RECORD_HEADER_LEN, payload.p, payload.len);
+    return seal_and_put(t, table, key, value, RECORD_HEADER_LEN + payload.len, e);
+}
+
+enum err record_put_message(struct meta_txn *t, enum meta_table table, const struct meta_key *key,
+                            const ProtobufCMessage *m, struct error *e)
+{
+    CLEANUP(freep) char *value = NULL;
+    size_t len = protobuf_c_message_get_packed_size(m);
+    TRY(value_new(len, &value, e));
+    protobuf_c_message_pack(m, (uint8_t *)value + RECORD_HEADER_LEN);
+    return seal_and_put(t, table, key, value, RECORD_HEADER_LEN + len, e);
+}
+
+enum err record_put_mark(struct meta_txn *t, enum meta_table table, const struct meta_key *key,
+                         struct error *e)
+{
+    return record_put(t, table, key, STR_NULL, e);
+}
+
+enum err record_del(struct meta_txn *t, enum meta_table table, const struct meta_key *key,
+                    struct error *e)
+{
+    TRY(check_key(key, e));
+    enum err err = t->meta->backend->ops->del(t->b, table, key_view(key), e);
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+/* --- scans --- */
+
+enum err scan_open(struct scan *s, struct meta_txn *t, enum meta_table table,
+                   const struct meta_key *prefix, struct error *e)
+{
+    s->t = t;
+    s->table = table;
+    s->prefix = *prefix;
+    if (prefix->too_long)
+        return check_key(prefix, e);
+    return t->meta->backend->ops->cursor_open(t->b, table, &s->cursor, e);
+}
+
+static enum err arrive(struct scan *s, str value, struct error *e)
+{
+    if (!str_starts_with(s->key, key_view(&s->prefix)))
+        return FAIL(e, ERR_NOT_FOUND, "meta.no_key", "no such record");
+    return unseal(s->table, s->key, value, &s->payload, e);
+}
+
+enum err scan_seek(struct scan *s, const struct meta_key *from, struct error *e)
+{
+    str value;
+    if (from->too_long)
+        return check_key(from, e);
+    TRY(s->cursor->ops->seek(s->cursor, key_view(from), &s->key, &value, e));
+    return arrive(s, value, e);
+}
+
+enum err scan_next(struct scan *s, struct error *e)
+{
+    str value;
+    TRY(s->cursor->ops->next(s->cursor, &s->key, &value, e));
+    return arrive(s, value, e);
+}
+
+enum err scan_seek_before(struct scan *s, const struct meta_key *before, struct error *e)
+{
+    str value;
+    TRY(check_key(before, e));
+    TRY(s->cursor->ops->seek_before(s->cursor, key_view(before), &s->key, &value, e));
+    return arrive(s, value, e);
+}
+
+void scan_close(struct scan *s)
+{
+    if (s->cursor)
+        s->cursor->ops->cursor_close(s->cursor);
+    s->cursor = NULL;
+}
