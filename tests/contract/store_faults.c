@@ -1,0 +1,298 @@
+/* Every operation of a backend fails once: what the client is told, what stays behind, and that
+ * the next push works. */
+#include "base/sys.h"
+#include "store/faulty.h"
+#include "store_kit.h"
+#include "test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#define HELLO STR("hello, faults")
+
+static void arm(struct store *s, enum store_op op, bool after, int sys)
+{
+    store_faulty_arm(
+        s, &(struct store_fault){.op = op, .nth = 1, .times = 1, .after = after, .sys = sys});
+}
+
+/* A whole push; the first failure's code. */
+static enum err push(struct store *s, str data, struct error *e)
+{
+    struct spool *sp = NULL;
+    enum err err = store_spool(s, data.len, &sp, e);
+    if (!err)
+        err = spool_write(sp, data.p, data.len, e);
+    if (!err)
+        err = spool_seal(sp, e);
+    if (!err)
+        err = store_put(s, sp, NULL, e);
+    spool_free(sp);
+    return err;
+}
+
+/* After an operation that was done and reported as failed the artifact may be there, whole. */
+static void check_nothing_else_left(struct store *s, bool may_exist)
+{
+    size_t n = kit_count(s);
+    CHECK(n == 0 || (n == 1 && may_exist));
+    CHECK_INT(kit_n_entries("skills"), n);
+    CHECK_INT(kit_n_entries("quarantine"), 0);
+    if (n)
+        kit_check_served(s, HELLO);
+}
+
+static void push_with_fault(enum store_op op, bool after, int sys, enum err want)
+{
+    struct store *s = kit_open(&backend_faulty);
+    struct error e;
+    struct digest d = kit_digest(HELLO);
+    size_t n_fds = kit_n_fds();
+    arm(s, op, after, sys);
+    CHECK_ERR(push(s, HELLO, &e), want, &e);
+    CHECK_INT(kit_n_fds(), n_fds);
+    arm(s, STORE_N_OPS, false, 0);
+    check_nothing_else_left(s, op == STORE_OP_PUBLISH && after);
+    CHECK_OK(push(s, HELLO, &e), &e);
+    kit_check_served(s, HELLO);
+    CHECK_INT(kit_n_entries("skills"), 1);
+    CHECK_OK(store_remove(s, &d, &e), &e);
+    CHECK_INT(kit_n_fds(), n_fds);
+    store_close(s);
+}
+
+/* The operations of a push that meets no earlier artifact. */
+static const enum store_op push_ops[] = {
+    STORE_OP_SPOOL_OPEN, STORE_OP_SPOOL_WRITE, STORE_OP_SPOOL_SYNC, STORE_OP_HEAD, STORE_OP_PUBLISH,
+};
+
+TEST(a_push_whose_disk_fails_leaves_nothing)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(push_ops); i++) {
+        push_with_fault(push_ops[i], false, EIO, ERR_INTERNAL);
+        push_with_fault(push_ops[i], true, EIO, ERR_INTERNAL);
+    }
+}
+
+TEST(a_push_without_space_leaves_nothing)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(push_ops); i++) {
+        push_with_fault(push_ops[i], false, ENOSPC, ERR_RESOURCE_EXHAUSTED);
+        push_with_fault(push_ops[i], true, EDQUOT, ERR_RESOURCE_EXHAUSTED);
+    }
+}
+
+TEST(a_full_disk_is_told_plainly)
+{
+    const int full[] = {ENOSPC, EDQUOT};
+    struct store *s = kit_open(&backend_faulty);
+    struct error e;
+    for (size_t i = 0; i < ARRAY_SIZE(full); i++) {
+        arm(s, STORE_OP_SPOOL_WRITE, false, full[i]);
+        CHECK_ERR(push(s, HELLO, &e), ERR_RESOURCE_EXHAUSTED, &e);
+        CHECK_INT(e.sys, 0);
+        CHECK_STR(str_c(e.reason), STR("store.full"));
+        CHECK_CONTAINS(str_c(e.msg), STR("the server's storage is full"));
+        CHECK(str_find_str(str_c(e.msg), STR("injected")) < 0);
+    }
+    store_close(s);
+}
+
+TEST(other_failures_keep_their_errno_for_the_log)
+{
+    const int other[] = {EIO, EMFILE, EROFS};
+    struct store *s = kit_open(&backend_faulty);
+    struct error e;
+    for (size_t i = 0; i < ARRAY_SIZE(other); i++) {
+        arm(s, STORE_OP_PUBLISH, false, other[i]);
+        CHECK_ERR(push(s, HELLO, &e), sys_err(other[i]), &e);
+        CHECK_INT(e.sys, other[i]);
+    }
+    store_close(s);
+}
+
+TEST(a_failed_fsync_is_neither_retried_nor_believed)
+{
+    struct store *s = kit_open(&backend_faulty);
+    struct error e;
+    struct spool *sp = kit_spool(s, HELLO);
+    arm(s, STORE_OP_SPOOL_SYNC, false, EIO);
+    CHECK_ERR(store_put(s, sp, NULL, &e), ERR_INTERNAL, &e);
+    CHECK_ERR(store_put(s, sp, NULL, &e), ERR_INTERNAL, &e);
+    CHECK_STR(str_c(e.reason), STR("store.spool_state"));
+    CHECK_INT(store_faulty_calls(s, STORE_OP_SPOOL_SYNC), 1);
+    CHECK_INT(store_faulty_calls(s, STORE_OP_PUBLISH), 0);
+    spool_free(sp);
+    check_nothing_else_left(s, false);
+    store_close(s);
+}
+
+TEST(an_unknown_outcome_ends_the_spool)
+{
+    struct store *s = kit_open(&backend_faulty);
+    struct error e;
+    struct spool *sp = kit_spool(s, HELLO);
+    arm(s, STORE_OP_PUBLISH, true, EIO);
+    CHECK_ERR(store_put(s, sp, NULL, &e), ERR_INTERNAL, &e);
+    CHECK_ERR(store_put(s, sp, NULL, &e), ERR_INTERNAL, &e);
+    CHECK_INT(store_faulty_calls(s, STORE_OP_PUBLISH), 1);
+    spool_free(sp);
+    store_close(s);
+}
+
+TEST(an_existing_artifact_is_not_acknowledged_before_it_is_durable)
+{
+    struct store *s = kit_open(&backend_faulty);
+    struct error e;
+    kit_put(s, HELLO, NULL);
+    kit_settle();
+    arm(s, STORE_OP_PERSIST, false, EIO);
+    CHECK_ERR(push(s, HELLO, &e), ERR_INTERNAL, &e);
+    CHECK_OK(push(s, HELLO, &e), &e);
+    CHECK_INT(store_faulty_calls(s, STORE_OP_PERSIST), 2);
+    CHECK_INT(store_faulty_calls(s, STORE_OP_OPEN), 2);
+    CHECK_OK(push(s, HELLO, &e), &e); /* remembered: neither opened nor synced again */
+    CHECK_INT(store_faulty_calls(s, STORE_OP_PERSIST), 2);
+    CHECK_INT(store_faulty_calls(s, STORE_OP_OPEN), 2);
+    CHECK_INT(store_faulty_calls(s, STORE_OP_SPOOL_SYNC), 0);
+    store_close(s);
+}
+
+TEST(an_existing_artifact_that_cannot_be_read_is_not_believed)
+{
+    for (int after = 0; after < 2; after++) {
+        struct store *s = kit_open(&backend_faulty);
+        struct error e;
+        size_t n_fds = kit_n_fds();
+        kit_put(s, HELLO, NULL);
+        arm(s, STORE_OP_OPEN, after, EIO);
+        CHECK_ERR(push(s, HELLO, &e), ERR_INTERNAL, &e);
+        CHECK_INT(kit_n_fds(), n_fds);
+        CHECK_INT(kit_n_entries("quarantine"), 0);
+        CHECK(kit_put(s, HELLO, NULL));
+        store_close(s);
+    }
+}
+
+TEST(a_read_that_fails_opens_nothing)
+{
+    for (int after = 0; after < 2; after++) {
+        struct store *s = kit_open(&backend_faulty);
+        struct error e;
+        struct digest d;
+        struct artifact a;
+        bool verified = true;
+        size_t n_fds = kit_n_fds();
+        kit_put(s, HELLO, &d);
+        arm(s, STORE_OP_OPEN, after, EIO);
+        CHECK_ERR(store_open(s, &d, &a, &e), ERR_INTERNAL, &e);
+        CHECK_INT(a.fd, -1);
+        arm(s, STORE_OP_OPEN, after, EIO);
+        CHECK_ERR(store_open_fast(s, &d, &a, &verified, &e), ERR_INTERNAL, &e);
+        CHECK(!verified);
+        CHECK_INT(a.fd, -1);
+        CHECK_INT(kit_n_fds(), n_fds);
+        kit_check_served(s, HELLO);
+        store_close(s);
+    }
+}
+
+TEST(damage_is_not_served_when_it_cannot_be_put_aside)
+{
+    struct store *s = kit_open(&backend_faulty);
+    struct error e;
+    struct digest d = kit_digest(HELLO);
+    struct artifact a;
+    kit_put(s, HELLO, NULL);
+    kit_flip_first_byte(s, HELLO);
+    arm(s, STORE_OP_QUARANTINE, false, EIO);
+    CHECK_ERR(store_open(s, &d, &a, &e), ERR_DATA_LOSS, &e);
+    CHECK_INT(e.sys, 0);
+    arm(s, STORE_OP_QUARANTINE, false, EIO);
+    CHECK_ERR(push(s, HELLO, &e), ERR_INTERNAL, &e); /* nor is a push acknowledged */
+    CHECK_ERR(store_open(s, &d, &a, &e), ERR_DATA_LOSS, &e);
+    CHECK_INT(kit_n_entries("quarantine"), 1);
+    CHECK_INT(kit_n_entries("skills"), 0);
+    CHECK(!kit_put(s, HELLO, NULL));
+    kit_check_served(s, HELLO);
+    store_close(s);
+}
+
+TEST(damage_stays_until_its_replacement_is_safe)
+{
+    struct store *s = kit_open(&backend_faulty);
+    struct error e;
+    kit_put(s, HELLO, NULL);
+    kit_flip_first_byte(s, HELLO);
+    arm(s, STORE_OP_SPOOL_SYNC, false, EIO);
+    CHECK_ERR(push(s, HELLO, &e), ERR_INTERNAL, &e);
+    CHECK_INT(store_faulty_calls(s, STORE_OP_QUARANTINE), 0);
+    CHECK_INT(kit_n_entries("skills"), 1);
+    CHECK(!kit_put(s, HELLO, NULL));
+    CHECK_INT(kit_n_entries("quarantine"), 1);
+    store_close(s);
+}
+
+TEST(a_lost_race_is_run_again)
+{
+    struct store *s = kit_open(&backend_faulty);
+    struct error e;
+    arm(s, STORE_OP_PUBLISH, false, EEXIST);
+    CHECK_OK(push(s, HELLO, &e), &e);
+    CHECK_INT(store_faulty_calls(s, STORE_OP_PUBLISH), 2);
+    CHECK_INT(store_faulty_calls(s, STORE_OP_SPOOL_SYNC), 1);
+    kit_check_served(s, HELLO);
+    store_close(s);
+}
+
+TEST(a_race_lost_for_ever_is_given_up)
+{
+    struct store *s = kit_open(&backend_faulty);
+    struct error e;
+    store_faulty_arm(
+        s, &(struct store_fault){.op = STORE_OP_PUBLISH, .nth = 1, .times = 100, .sys = EEXIST});
+    CHECK_ERR(push(s, HELLO, &e), ERR_UNAVAILABLE, &e);
+    CHECK_CONTAINS(str_c(e.msg), STR("try again"));
+    check_nothing_else_left(s, false);
+    store_close(s);
+}
+
+static enum err ignore(void *ctx, const struct store_info *info, struct error *e)
+{
+    (void)ctx, (void)info, (void)e;
+    return ERR_OK;
+}
+
+TEST(listing_and_removing_can_fail)
+{
+    struct store *s = kit_open(&backend_faulty);
+    struct error e;
+    struct digest d;
+    kit_put(s, HELLO, &d);
+    arm(s, STORE_OP_EACH, false, EIO);
+    CHECK_ERR(store_each(s, ignore, NULL, &e), ERR_INTERNAL, &e);
+    arm(s, STORE_OP_REMOVE, false, EIO);
+    CHECK_ERR(store_remove(s, &d, &e), ERR_INTERNAL, &e);
+    kit_check_served(s, HELLO);
+    arm(s, STORE_OP_REMOVE, false, ENOSPC);
+    CHECK_ERR(store_remove(s, &d, &e), ERR_RESOURCE_EXHAUSTED, &e);
+    CHECK_OK(store_remove(s, &d, &e), &e);
+    store_close(s);
+}
+
+TEST(the_fault_comes_at_the_call_it_was_armed_for)
+{
+    struct store *s = kit_open(&backend_faulty);
+    struct error e;
+    struct spool *sp = NULL;
+    store_faulty_arm(
+        s, &(struct store_fault){.op = STORE_OP_SPOOL_WRITE, .nth = 3, .times = 1, .sys = EIO});
+    CHECK_OK(store_spool(s, 100, &sp, &e), &e);
+    CHECK_OK(spool_write(sp, "a", 1, &e), &e);
+    CHECK_OK(spool_write(sp, "b", 1, &e), &e);
+    CHECK_ERR(spool_write(sp, "c", 1, &e), ERR_INTERNAL, &e);
+    CHECK_ERR(spool_seal(sp, &e), ERR_INTERNAL, &e); /* a failed spool never heals */
+    CHECK_INT(store_faulty_calls(s, STORE_OP_SPOOL_WRITE), 3);
+    spool_free(sp);
+    store_close(s);
+}
