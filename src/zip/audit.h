@@ -1,0 +1,57 @@
+/* The state of one audit, and its stages in the order they run. Private to src/zip. */
+#ifndef STIGMER_ZIP_AUDIT_H
+#define STIGMER_ZIP_AUDIT_H
+
+#include "zip/content.h"
+#include "zip/record.h"
+#include "zip/report.h"
+
+struct entry {
+    struct cdh h;
+    uint64_t at;           /* offset of the central header */
+    struct zip_entry *pub; /* in the report */
+    bool measured;         /* its data was read: pub->usize is true */
+};
+
+struct audit {
+    const struct zip_limits *limits;
+    unsigned flags;
+    uint64_t size;
+    struct zip_report *report;
+    struct findings found;
+    struct window win;
+    struct content_meter meter;
+    struct eocd eocd;
+    uint64_t eocd_at;
+    struct entry *entries;            /* owned */
+    struct zip_entry *public_entries; /* the report's */
+    uint32_t *order;                  /* owned: entries by local header offset */
+    size_t n_entries;
+    bool starts_well; /* there is something to walk */
+    bool listed;      /* the whole directory was read */
+    bool stop;        /* what follows has no agreed meaning, or a limit was passed */
+};
+
+/* container.c: finds the end record and judges the file's outline. */
+enum err container_check(struct audit *a, struct error *e);
+/* directory.c: reads the central headers into entries and judges each. */
+enum err directory_read(struct audit *a, struct error *e);
+/* walk.c: reads the file forwards, entry by entry, and compares it with the directory. */
+enum err walk(struct audit *a, struct error *e);
+
+/* entry.c: rules on one header or a pair of them. */
+struct local {
+    struct lfh h;
+    str name, extra; /* views into the window */
+    uint64_t at;
+    bool zip64; /* has the zip64 extra field */
+};
+void entry_check_central(struct audit *a, const struct entry *en, str name, str extra);
+void entry_check_local(struct audit *a, const struct entry *en, const struct local *l);
+
+/* skill_md.c: which entries may be taken for SKILL.md, and its measured content. */
+enum err skill_md_check(struct audit *a, struct error *e);
+/* The entry is the root SKILL.md itself. */
+bool skill_md_is(const struct zip_entry *z);
+
+#endif

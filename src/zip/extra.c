@@ -1,0 +1,134 @@
+#include "zip/extra.h"
+
+#include "base/macro.h"
+#include "zip/record.h"
+
+#include <zlib.h>
+
+/* Fields that carry times, owners or padding: nothing that changes what is extracted. */
+struct allowed {
+    uint16_t id;
+    uint16_t max_len;
+};
+
+static const struct allowed allowed[] = {
+    {EXTRA_ZIP64, UINT16_MAX}, /* judged by lfh-zip64 and no-zip64 */
+    {0x000a, UINT16_MAX},      /* NTFS times */
+    {0x000d, 12},              /* PKWARE Unix: times and owner; more would be a link target */
+    {0x5455, UINT16_MAX},      /* Info-ZIP times */
+    {0x5855, UINT16_MAX},      /* Info-ZIP Unix, original */
+    {0x7855, UINT16_MAX},      /* Info-ZIP Unix, second */
+    {0x7875, UINT16_MAX},      /* Info-ZIP Unix, third: owner */
+    {EXTRA_UNICODE_PATH, UINT16_MAX},
+    {0x6375, UINT16_MAX}, /* Info-ZIP Unicode comment */
+    {0xcafe, UINT16_MAX}, /* Java: this is a jar */
+    {0xa11e, UINT16_MAX}, /* padding that aligns data */
+    {0xd935, UINT16_MAX}, /* Android: the same */
+    {0x6c78, UINT16_MAX}, /* macOS */
+};
+
+bool extra_next(str *rest, struct extra *ret)
+{
+    const uint8_t *p = (const uint8_t *)rest->p;
+    if (rest->len < 4 || rest->len - 4 < le16(p + 2))
+        return false;
+    *ret = (struct extra){.id = le16(p), .data = str_of(p + 4, le16(p + 2))};
+    *rest = str_skip(*rest, 4 + ret->data.len);
+    return true;
+}
+
+bool extra_find(str extras, uint16_t id, str *ret_data)
+{
+    struct extra x;
+    while (extra_next(&extras, &x))
+        if (x.id == id) {
+            *ret_data = x.data;
+            return true;
+        }
+    return false;
+}
+
+static const char *place_name(const struct extra_place *at)
+{
+    return at->local ? "local" : "central";
+}
+
+static const struct allowed *find_allowed(const struct extra *x)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(allowed); i++)
+        if (allowed[i].id == x->id && x->data.len <= allowed[i].max_len)
+            return &allowed[i];
+    return NULL;
+}
+
+/* Info-ZIP's field: version, CRC of the header's name, a name (APPNOTE 4.6.9). */
+static bool repeats_name(str data, str name)
+{
+    const uint8_t *p = (const uint8_t *)data.p;
+    if (data.len < 5 || p[0] != 1)
+        return false;
+    return le32(p + 1) == crc32_z(0, (const Bytef *)name.p, name.len) &&
+           str_eq(str_skip(data, 5), name);
+}
+
+static void rule_unicode_path(struct findings *f, const struct extra_place *at,
+                              const struct extra *x)
+{
+    if (x->id == EXTRA_UNICODE_PATH && !repeats_name(x->data, at->name))
+        findings_add(f, ZIP_RULE_UNICODE_PATH, at->entry, at->offset,
+                     "invalid ZIP file: a Unicode path field of the %s header gives \"%s\" another "
+                     "name, \"%s\"",
+                     place_name(at), findings_show(f, at->entry),
+                     findings_show(f, x->data.len > 5 ? str_skip(x->data, 5) : STR("")));
+}
+
+static void rule_no_zip64(struct findings *f, const struct extra_place *at, const struct extra *x)
+{
+    if (x->id == EXTRA_ZIP64 && !at->local)
+        findings_add(f, ZIP_RULE_NO_ZIP64, at->entry, at->offset,
+                     "invalid ZIP file: the central header of \"%s\" has a zip64 field",
+                     findings_show(f, at->entry));
+}
+
+/* Returns the row, or NULL with a finding. */
+static const struct allowed *rule_extra_allowed(struct findings *f, const struct extra_place *at,
+                                                const struct extra *x)
+{
+    const struct allowed *row = find_allowed(x);
+    if (!row)
+        findings_add(f, ZIP_RULE_EXTRA_ALLOWED, at->entry, at->offset,
+                     "invalid ZIP file: extra field 0x%04x of %zu bytes in the %s header of \"%s\" "
+                     "is not allowed",
+                     x->id, x->data.len, place_name(at), findings_show(f, at->entry));
+    return row;
+}
+
+static void extra_form(struct findings *f, const struct extra_place *at, const char *what)
+{
+    findings_add(f, ZIP_RULE_EXTRA_FORM, at->entry, at->offset,
+                 "invalid ZIP file: the extra fields in the %s header of \"%s\" %s", place_name(at),
+                 findings_show(f, at->entry), what);
+}
+
+/* Stops at the first field that is not allowed: with few ids, finding a repeated one stays cheap.
+ */
+void extra_check(struct findings *f, const struct extra_place *at, str extras)
+{
+    uint32_t seen = 0;
+    struct extra x;
+    while (extra_next(&extras, &x)) {
+        const struct allowed *row = rule_extra_allowed(f, at, &x);
+        if (!row)
+            return;
+        uint32_t bit = 1u << (row - allowed);
+        if (seen & bit) {
+            extra_form(f, at, "repeat an id");
+            return;
+        }
+        seen |= bit;
+        rule_unicode_path(f, at, &x);
+        rule_no_zip64(f, at, &x);
+    }
+    if (extras.len)
+        extra_form(f, at, "do not end with a whole field");
+}

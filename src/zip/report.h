@@ -1,0 +1,23 @@
+/* Collecting findings for a report, in bounded memory. */
+#ifndef STIGMER_ZIP_REPORT_H
+#define STIGMER_ZIP_REPORT_H
+
+#include "zip/rules.h"
+
+struct findings {
+    struct arena *arena; /* borrowed: holds items and messages */
+    struct zip_finding *items;
+    size_t n, max;
+    size_t n_dropped;
+    bool nomem; /* sticky: some finding could not be kept */
+};
+
+void findings_init(struct findings *f, struct arena *arena, size_t max);
+/* Keeps a finding, or counts it beyond the maximum. entry is borrowed: it lives as long as the
+ * arena. */
+void findings_add(struct findings *f, enum zip_rule_id rule, str entry, uint64_t offset,
+                  const char *fmt, ...) __attribute__((format(printf, 5, 6), cold));
+/* name as a message may show it: escaped, long ones cut. Never NULL. */
+const char *findings_show(struct findings *f, str name);
+
+#endif

@@ -1,0 +1,126 @@
+/* The rule skill-md: what an agent will be told must be there, once, whole, and nothing like it. */
+#include "zip/audit.h"
+
+#include "base/macro.h"
+#include "base/utf8.h"
+#include "zip/names.h"
+#include "zip/unicode.h"
+
+#define SKILL_MD STR("SKILL.md")
+
+/* UTS 39 takes I, 1 and | for l, and m for rn; so the skeleton of SKILL.md is SKlLL.rnd, and that
+ * of skill.md is skill.rnd. No name longer than this has such a skeleton. */
+#define LOOKALIKE_MAX 64
+
+bool skill_md_is(const struct zip_entry *z)
+{
+    return str_eq(z->name, SKILL_MD);
+}
+
+static bool is_skeleton(str s)
+{
+    return str_eq_nocase(s, STR("SKlLL.rnd")) || str_eq_nocase(s, STR("skill.rnd"));
+}
+
+/* The ASCII part of UTS 39's table, as far as these names go. */
+static str ascii_skeleton(str name, struct buf *out)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.p[i];
+        if (c == 'm')
+            buf_add(out, STR("rn"));
+        else
+            buf_add_char(out, c == 'I' || c == '1' || c == '|' ? 'l' : c == '0' ? 'O' : c);
+    }
+    return buf_view(out);
+}
+
+static bool ascii_lookalike(str name)
+{
+    CLEANUP(buf_deinit) struct buf b;
+    buf_init(&b, 2 * LOOKALIKE_MAX);
+    return str_eq_nocase(name, SKILL_MD) || is_skeleton(ascii_skeleton(name, &b));
+}
+
+static enum err lookalike(struct unicode *u, str name, bool *ret, struct error *e)
+{
+    str s;
+    char folded[LOOKALIKE_MAX * 2];
+    TRY(unicode_skeleton(u, name, &s, e));
+    *ret = is_skeleton(s);
+    TRY(unicode_fold(u, name, &s, e));
+    *ret = *ret || str_eq_nocase(s, SKILL_MD);
+    if (*ret || s.len > sizeof folded)
+        return ERR_OK;
+    memcpy(folded, s.p, s.len);
+    TRY(unicode_skeleton(u, str_of(folded, s.len), &s, e));
+    *ret = is_skeleton(s);
+    return ERR_OK;
+}
+
+static enum err rule_no_lookalike(struct audit *a, struct unicode *u, const struct entry *en,
+                                  struct error *e)
+{
+    str root, rest, name = en->pub->name;
+    bool hit = false;
+    (void)str_cut(name, '/', &root, &rest);
+    if (skill_md_is(en->pub) || root.len > LOOKALIKE_MAX)
+        return ERR_OK;
+    if (str_is_ascii(root))
+        hit = ascii_lookalike(root);
+    else if (utf8_valid(root))
+        TRY(lookalike(u, root, &hit, e));
+    if (hit)
+        findings_add(&a->found, ZIP_RULE_SKILL_MD, name, en->at,
+                     "invalid ZIP file: \"%s\" can be taken for SKILL.md",
+                     findings_show(&a->found, name));
+    return ERR_OK;
+}
+
+static void skill_md_finding(struct audit *a, const struct entry *en, const char *text)
+{
+    findings_add(&a->found, ZIP_RULE_SKILL_MD, en->pub->name, en->at, "%s", text);
+}
+
+static void rule_text(struct audit *a, const struct entry *en)
+{
+    str text = buf_view(&a->report->skill_md);
+    if (en->pub->usize > a->limits->max_skill_md)
+        findings_add(&a->found, ZIP_RULE_SKILL_MD, en->pub->name, en->at,
+                     "SKILL.md too large (max: %u bytes)", a->limits->max_skill_md);
+    else if (en->pub->usize == 0)
+        skill_md_finding(a, en, "SKILL.md is empty");
+    else if (!utf8_valid(text))
+        skill_md_finding(a, en, "SKILL.md is not valid UTF-8");
+    else if (str_find(text, '\0') >= 0)
+        skill_md_finding(a, en, "SKILL.md has a NUL byte");
+}
+
+static void rule_exactly_one(struct audit *a, const struct entry *only, size_t n)
+{
+    if (n == 0)
+        findings_add(&a->found, ZIP_RULE_SKILL_MD, STR_NULL, a->eocd_at,
+                     "SKILL.md not found in ZIP archive");
+    else if (n > 1)
+        skill_md_finding(a, only, "invalid ZIP file: several entries are named SKILL.md");
+    else if (only->measured)
+        rule_text(a, only);
+}
+
+enum err skill_md_check(struct audit *a, struct error *e)
+{
+    CLEANUP(unicode_deinit) struct unicode u;
+    const struct entry *last = NULL;
+    size_t n = 0;
+    unicode_init(&u);
+    for (size_t i = 0; i < a->n_entries; i++) {
+        const struct entry *en = &a->entries[i];
+        TRY(rule_no_lookalike(a, &u, en, e));
+        if (skill_md_is(en->pub)) {
+            last = en;
+            n++;
+        }
+    }
+    rule_exactly_one(a, last, n);
+    return ERR_OK;
+}

@@ -1,0 +1,166 @@
+#include "zip/unicode.h"
+
+#include "zip/names.h"
+
+#include <stdlib.h>
+#include <unicode/uchar.h>
+#include <unicode/ucnv.h>
+#include <unicode/unorm2.h>
+#include <unicode/uspoof.h>
+#include <unicode/ustring.h>
+
+/* U+FDFA becomes 18 code units under NFKC, the longest expansion there is (Unicode FAQ). */
+#define EXPANSION 18
+#define UNITS_MAX (NAME_PATH_MAX * EXPANSION)
+#define BYTES_MAX (UNITS_MAX * 3)
+
+struct icu {
+    const UNormalizer2 *fold; /* ICU's own, never closed */
+    UConverter *cp437;        /* opened when needed */
+    USpoofChecker *spoof;     /* opened when needed */
+    UChar in[NAME_PATH_MAX];
+    UChar folded[UNITS_MAX];
+};
+
+void unicode_init(struct unicode *u)
+{
+    *u = (struct unicode){0};
+    buf_init(&u->out, BYTES_MAX);
+}
+
+void unicode_deinit(struct unicode *u)
+{
+    if (u->icu) {
+        ucnv_close(u->icu->cp437);
+        uspoof_close(u->icu->spoof);
+    }
+    free(u->icu);
+    u->icu = NULL;
+    buf_deinit(&u->out);
+}
+
+bool str_is_ascii(str s)
+{
+    uint8_t all = 0;
+    for (size_t i = 0; i < s.len; i++)
+        all |= (uint8_t)s.p[i];
+    return all < 0x80;
+}
+
+static enum err icu_fail(UErrorCode status, struct error *e)
+{
+    if (status == U_MEMORY_ALLOCATION_ERROR)
+        return FAIL_NOMEM(e);
+    return FAIL(e, ERR_INTERNAL, "zip.unicode", "the Unicode library failed: %s",
+                u_errorName(status));
+}
+
+static enum err icu_open(struct unicode *u, struct error *e)
+{
+    UErrorCode status = U_ZERO_ERROR;
+    if (u->icu)
+        return ERR_OK;
+    u->icu = calloc(1, sizeof *u->icu);
+    if (!u->icu)
+        return FAIL_NOMEM(e);
+    u->icu->fold = unorm2_getNFKCCasefoldInstance(&status);
+    return U_FAILURE(status) ? icu_fail(status, e) : ERR_OK;
+}
+
+static enum err fold_ascii(struct unicode *u, str name, str *ret, struct error *e)
+{
+    buf_clear(&u->out);
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.p[i];
+        buf_add_char(&u->out, c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c);
+    }
+    *ret = buf_view(&u->out);
+    return buf_status(&u->out, e);
+}
+
+/* Folds the n code units in icu->in. */
+static enum err fold_units(struct unicode *u, int32_t n, str *ret, struct error *e)
+{
+    UErrorCode status = U_ZERO_ERROR;
+    int32_t len = 0;
+    struct icu *icu = u->icu;
+    int32_t folded = unorm2_normalize(icu->fold, icu->in, n, icu->folded, UNITS_MAX, &status);
+    buf_clear(&u->out);
+    char *to = buf_reserve(&u->out, BYTES_MAX);
+    if (!to)
+        return buf_status(&u->out, e);
+    u_strToUTF8(to, BYTES_MAX, &len, icu->folded, folded, &status);
+    if (U_FAILURE(status))
+        return icu_fail(status, e);
+    *ret = str_of(to, (size_t)len);
+    return ERR_OK;
+}
+
+enum err unicode_fold(struct unicode *u, str name, str *ret, struct error *e)
+{
+    UErrorCode status = U_ZERO_ERROR;
+    int32_t n = 0;
+    if (str_is_ascii(name))
+        return fold_ascii(u, name, ret, e);
+    TRY(icu_open(u, e));
+    u_strFromUTF8(u->icu->in, NAME_PATH_MAX, &n, name.p, (int32_t)name.len, &status);
+    if (U_FAILURE(status))
+        return icu_fail(status, e);
+    return fold_units(u, n, ret, e);
+}
+
+enum err unicode_fold_cp437(struct unicode *u, str name, str *ret, struct error *e)
+{
+    UErrorCode status = U_ZERO_ERROR;
+    TRY(icu_open(u, e));
+    if (!u->icu->cp437)
+        u->icu->cp437 = ucnv_open("ibm-437", &status);
+    int32_t n = U_FAILURE(status) ? 0
+                                  : ucnv_toUChars(u->icu->cp437, u->icu->in, NAME_PATH_MAX, name.p,
+                                                  (int32_t)name.len, &status);
+    if (U_FAILURE(status))
+        return icu_fail(status, e);
+    return fold_units(u, n, ret, e);
+}
+
+enum err unicode_skeleton(struct unicode *u, str name, str *ret, struct error *e)
+{
+    UErrorCode status = U_ZERO_ERROR;
+    TRY(icu_open(u, e));
+    if (!u->icu->spoof)
+        u->icu->spoof = uspoof_open(&status);
+    buf_clear(&u->out);
+    char *to = buf_reserve(&u->out, BYTES_MAX);
+    if (!to)
+        return buf_status(&u->out, e);
+    int32_t len = U_FAILURE(status)
+                      ? 0
+                      : uspoof_getSkeletonUTF8(u->icu->spoof, 0, name.p, (int32_t)name.len, to,
+                                               BYTES_MAX, &status);
+    if (U_FAILURE(status))
+        return icu_fail(status, e);
+    *ret = str_of(to, (size_t)len);
+    return ERR_OK;
+}
+
+const char *unicode_hidden(uint32_t cp)
+{
+    UChar32 c = (UChar32)cp;
+    if (cp < 0x80)
+        return NULL;
+    if (u_hasBinaryProperty(c, UCHAR_BIDI_CONTROL))
+        return "bidirectional control";
+    if (u_hasBinaryProperty(c, UCHAR_DEFAULT_IGNORABLE_CODE_POINT))
+        return "invisible character";
+    switch (u_charType(c)) {
+    case U_LINE_SEPARATOR:
+    case U_PARAGRAPH_SEPARATOR:
+        return "line separator";
+    case U_UNASSIGNED:
+        return "unassigned character";
+    case U_PRIVATE_USE_CHAR:
+        return "private-use character";
+    default:
+        return cp >= 0xfff9 && cp <= 0xfffb ? "invisible character" : NULL; /* annotations */
+    }
+}
