@@ -39,7 +39,7 @@
         max_a_ > max_b_ ? max_a_ : max_b_;                                                         \
     })
 /* The struct that embeds `member` at p. */
-#define CONTAINER_OF(p, type, member) ((type *)(void *)((char *)(p) - offsetof(type, member)))
+#define CONTAINER_OF(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
 #define KIB(n)    ((size_t)(n) << 10)
 #define MIB(n)    ((size_t)(n) << 20)
