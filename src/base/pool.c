@@ -1,7 +1,7 @@
 #include "base/pool.h"
 
-#include <pthread.h>
-#include <signal.h>
+#include "base/thread.h"
+
 #include <stdlib.h>
 
 #define MAX_THREADS 64
@@ -35,19 +35,6 @@ static void *worker(void *arg)
     return NULL;
 }
 
-/* Signals belong to the main thread: workers start with all of them blocked. */
-static int start_thread(struct pool *p, const char *name)
-{
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int r = pthread_create(&p->threads[p->n_threads], NULL, worker, p);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (r == 0)
-        (void)pthread_setname_np(p->threads[p->n_threads++], name);
-    return r;
-}
-
 enum err pool_new(const char *name, unsigned n_threads, size_t max_queued, struct pool **ret,
                   struct error *e)
 {
@@ -62,11 +49,12 @@ enum err pool_new(const char *name, unsigned n_threads, size_t max_queued, struc
     list_init(&p->queue);
     p->max_queued = max_queued;
     for (unsigned i = 0; i < n_threads; i++) {
-        int sys = start_thread(p, name);
-        if (sys) {
+        enum err err = thread_start(name, worker, p, &p->threads[i], e);
+        if (err != ERR_OK) {
             pool_free(p);
-            return FAIL_SYS(e, ERR_RESOURCE_EXHAUSTED, sys, "pool.thread", "cannot start a thread");
+            return err;
         }
+        p->n_threads++;
     }
     *ret = p;
     return ERR_OK;

@@ -23,21 +23,25 @@ struct h2_header {
 };
 
 struct h2_handler {
-    /* Server: a request's headers. Client: the response's headers (not 1xx). */
+    /* Server: a request's headers. Client: the response's headers (not 1xx). Only for a stream that
+     * got them there is an on_close at a server; at a client there always is. */
     void (*on_headers)(void *ctx, struct h2_stream *s, const struct h2_header *h, size_t n);
     void (*on_data)(void *ctx, struct h2_stream *s, str bytes);
     /* Trailers, before on_end. May be NULL. */
     void (*on_trailers)(void *ctx, struct h2_stream *s, const struct h2_header *h, size_t n);
     /* The peer has sent END_STREAM. */
     void (*on_end)(void *ctx, struct h2_stream *s);
-    /* The last call for the stream. error: an HTTP/2 error code, 0 = regular end. */
+    /* The last call for the stream. error: an HTTP/2 error code, 0 = regular end,
+     * H2_CONNECTION_LOST = the connection broke. */
     void (*on_close)(void *ctx, struct h2_stream *s, uint32_t error);
 };
+
+#define H2_CONNECTION_LOST 0xffffffffu /* not a code of RFC 9113: never on the wire */
 
 /* What a body's read says. */
 enum h2_more {
     H2_MORE, /* call again */
-    H2_WAIT, /* nothing now; h2_stream_resume tells when */
+    H2_WAIT, /* nothing now (0 bytes mean the same); h2_stream_resume tells when */
     H2_END,  /* that was the end */
     H2_FAIL, /* reset the stream (INTERNAL_ERROR) */
 };
@@ -61,7 +65,8 @@ void h2_stream_resume(struct h2_stream *s);
 /* Ends the stream now, both ways. NGHTTP2_* error code. */
 void h2_stream_reset(struct h2_stream *s, uint32_t error);
 /* Server: once END_STREAM of the response was sent, RST_STREAM(NO_ERROR) the rest of the request
- * (RFC 9113 8.1): for answering before the request was read. */
+ * (RFC 9113 8.1): for answering before the request was read. No on_data, on_trailers or on_end
+ * follow; what still comes is dropped. */
 void h2_stream_stop_reading(struct h2_stream *s);
 /* Gives n received bytes back to the windows. */
 void h2_stream_consume(struct h2_stream *s, size_t n);
@@ -82,6 +87,8 @@ struct h2_server_options {
     const struct h2_limits *limits; /* NULL = defaults */
     struct tls_server *tls;         /* borrowed */
     unsigned n_loops;               /* loop threads, 1 to 64 */
+    bool share_port;                /* join a server that listens there: a new process overlaps
+                                     * the one it replaces */
     const struct h2_handler *handler;
     void *ctx;
 };
@@ -120,6 +127,9 @@ enum err h2_client_request(struct h2_client *c, const struct h2_header *h, size_
                            struct error *e);
 /* Whether new requests are still possible (no GOAWAY, connection alive). */
 bool h2_client_usable(const struct h2_client *c);
+/* Why the connection ended; NULL while it lives. */
+const struct error *h2_client_why(const struct h2_client *c);
+/* Closes; streams get their on_close. Not from inside a handler. */
 void h2_client_free(struct h2_client *c);
 
 #endif
