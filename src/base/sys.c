@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define OPEN_TRIES 100
+
 /* FAIL with errno, for the call named by a literal. */
 #define SYS_FAIL(e, what, ...) FAIL_SYS((e), sys_err(errno), errno, "sys." what, what __VA_ARGS__)
 
@@ -72,9 +74,10 @@ enum err sys_open_beneath(int dirfd, const char *name, int flags, mode_t mode, i
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
     };
     long fd;
+    int tries = 0; /* EAGAIN: a rename came between, or O_NONBLOCK met a lease */
     do
         fd = syscall(SYS_openat2, dirfd, name, &how, sizeof how);
-    while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+    while (fd < 0 && (errno == EINTR || (errno == EAGAIN && ++tries < OPEN_TRIES)));
     if (fd < 0)
         return SYS_FAIL(e, "openat2", " \"%s\"", name);
     *ret_fd = (int)fd;
@@ -86,8 +89,7 @@ enum err sys_open_tmp(int dirfd, int *ret_fd, struct error *e)
     CLEANUP(sys_closep) int fd = -1;
     TRY(sys_openat(dirfd, ".", O_TMPFILE | O_RDWR, 0600, &fd, e));
     TRY(sys_fchmod(fd, 0600, e)); /* the umask may have taken from it */
-    *ret_fd = fd;
-    fd = -1;
+    *ret_fd = sys_steal(&fd);
     return ERR_OK;
 }
 
@@ -97,8 +99,7 @@ enum err sys_memfd(const char *label, int *ret_fd, struct error *e)
     if (fd < 0)
         return SYS_FAIL(e, "memfd_create", "");
     TRY(sys_fchmod(fd, 0600, e)); /* 0777 by default */
-    *ret_fd = fd;
-    fd = -1;
+    *ret_fd = sys_steal(&fd);
     return ERR_OK;
 }
 
@@ -159,7 +160,16 @@ enum err sys_mkdirat(int dirfd, const char *name, mode_t mode, struct error *e)
     return ERR_OK;
 }
 
-/* Makes one level below dirfd and opens it; an existing directory is fine. */
+/* Opened for reading: fsync refuses the O_PATH descriptors that a path is walked with. */
+static enum err sync_dir(int dirfd, struct error *e)
+{
+    CLEANUP(sys_closep) int fd = -1;
+    TRY(sys_openat(dirfd, ".", O_DIRECTORY | O_RDONLY, 0, &fd, e));
+    return sys_fsync(fd, e);
+}
+
+/* Makes one level below dirfd and opens it; an existing directory is fine, also one that may be
+ * passed but not read. */
 static enum err descend(int dirfd, const char *name, mode_t mode, int *ret_fd, struct error *e)
 {
     CLEANUP(sys_closep) int fd = -1;
@@ -170,11 +180,10 @@ static enum err descend(int dirfd, const char *name, mode_t mode, int *ret_fd, s
     /* Whatever the umask; by name, as a mode of 0 could not be opened. */
     if (made && fchmodat(dirfd, name, mode, 0) < 0)
         return SYS_FAIL(e, "fchmodat", " \"%s\"", name);
-    TRY(sys_openat(dirfd, name, O_DIRECTORY | O_RDONLY, 0, &fd, e));
+    TRY(sys_openat(dirfd, name, O_DIRECTORY | O_PATH, 0, &fd, e));
     if (made)
-        TRY(sys_fsync(dirfd, e));
-    *ret_fd = fd;
-    fd = -1;
+        TRY(sync_dir(dirfd, e));
+    *ret_fd = sys_steal(&fd);
     return ERR_OK;
 }
 
@@ -184,7 +193,7 @@ enum err sys_mkdir_parents(const char *path, mode_t mode, struct error *e)
     CLEANUP(freep) char *copy = str_dup_c(str_c(path));
     if (!copy)
         return FAIL_NOMEM(e);
-    TRY(sys_openat(AT_FDCWD, path[0] == '/' ? "/" : ".", O_DIRECTORY | O_RDONLY, 0, &fd, e));
+    TRY(sys_openat(AT_FDCWD, path[0] == '/' ? "/" : ".", O_DIRECTORY | O_PATH, 0, &fd, e));
     char *rest = copy;
     for (char *name = strsep(&rest, "/"); name; name = strsep(&rest, "/")) {
         int next = -1;

@@ -25,6 +25,14 @@ enum err sys_err(int sys);
  * that matters was fsynced before. */
 void sys_closep(int *fd);
 
+/* Takes the descriptor out of a CLEANUP(sys_closep) variable. */
+static inline int sys_steal(int *fd)
+{
+    int taken = *fd;
+    *fd = -1;
+    return taken;
+}
+
 /* O_CLOEXEC is always added. */
 enum err sys_openat(int dirfd, const char *name, int flags, mode_t mode, int *ret_fd,
                     struct error *e);

@@ -145,8 +145,7 @@ static enum err fs_open(struct store *s, const struct digest *d, struct artifact
     if (!is_file)
         return fail_not_file(fs, name, ret_version, e);
     TRY(blob_version_of_fd(fd, ret_version, e));
-    *ret = (struct artifact){.fd = fd, .len = ret_version->len};
-    fd = -1;
+    *ret = (struct artifact){.fd = sys_steal(&fd), .len = ret_version->len};
     return ERR_OK;
 }
 

@@ -126,8 +126,7 @@ static enum err mem_open(struct store *s, const struct digest *d, struct artifac
     pthread_mutex_unlock(&m->lock);
     TRY(err);
     TRY(blob_version_of_fd(fd, ret_version, e));
-    *ret = (struct artifact){.fd = fd, .len = ret_version->len};
-    fd = -1;
+    *ret = (struct artifact){.fd = sys_steal(&fd), .len = ret_version->len};
     return ERR_OK;
 }
 

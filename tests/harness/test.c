@@ -6,11 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +23,8 @@ extern const struct test __start_tests[], __stop_tests[];
 
 static char dir_path[64];
 static int dir_fd = -1;
+/* Shared with the test's process, which sets it behind the test's last line. */
+static volatile bool *finished;
 
 const char *test_dir(void)
 {
@@ -104,24 +109,66 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
     return remove(path);
 }
 
-static int run_child(const struct test *t)
+/* Seconds a test may take: TEST_TIMEOUT_S, or what the environment says. */
+static int timeout_s(void)
 {
-    fflush(stdout);
-    pid_t pid = fork();
-    if (pid == 0) {
-        setpgid(0, 0);
-        alarm(TEST_TIMEOUT_S);
-        t->run();
-        exit(0); /* runs LeakSanitizer, whose findings fail the test */
-    }
-    int status = -1;
-    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (pid > 0)
-        kill(-pid, SIGKILL); /* what the test itself started */
+    uint64_t v;
+    str text = str_c(getenv("TEST_TIMEOUT_S"));
+    return str_to_u64(text, &v) && v > 0 && v <= 3600 ? (int)v : TEST_TIMEOUT_S;
+}
+
+static _Noreturn void child_main(const struct test *t)
+{
+    setpgid(0, 0);
+    t->run();
+    *finished = true;
+    exit(0); /* runs LeakSanitizer, whose findings fail the test */
+}
+
+/* Waits from outside: whatever a test does to its signals, it ends. */
+static void await(pid_t pid)
+{
+    struct pollfd p = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+    int r;
+    do
+        r = poll(&p, 1, timeout_s() * 1000);
+    while (r < 0 && errno == EINTR);
+    if (r == 0)
+        printf("# not done after %d s\n", timeout_s());
+    close(p.fd);
+    kill(-pid, SIGKILL); /* with what the test itself started */
+    kill(pid, SIGKILL);
+}
+
+static int result_of(int status)
+{
     if (WIFSIGNALED(status))
         printf("# ended by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+    if (!WIFEXITED(status))
+        return 1;
+    if (WEXITSTATUS(status) == 0 && !*finished) {
+        printf("# called exit(0) before its end\n");
+        return 1;
+    }
+    return WEXITSTATUS(status);
+}
+
+static int run_child(const struct test *t)
+{
+    int status = -1;
+    *finished = false;
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid < 0) {
+        printf("# cannot fork\n");
+        return 1;
+    }
+    if (pid == 0)
+        child_main(t);
+    await(pid);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return result_of(status);
 }
 
 static int run_test(const struct test *t)
@@ -150,6 +197,10 @@ int main(int argc, char **argv)
     int n = 0, failed = 0;
     bool list = argc == 2 && strcmp(argv[1], "--list") == 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
+    finished =
+        mmap(NULL, sizeof *finished, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (finished == MAP_FAILED)
+        return 1;
     if (!list)
         printf("TAP version 13\n");
     for (const struct test *t = __start_tests; t < __stop_tests; t++) {

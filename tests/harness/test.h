@@ -4,7 +4,8 @@
  *     TEST(cut_without_separator) { CHECK(!str_cut(…)); CHECK_STR(head, "a"); }
  *
  * Each test runs in a process of its own (a crash, a leak under ASan or a hang fails that test and
- * no other) and has TEST_TIMEOUT_S seconds. Output is TAP version 13. Arguments choose tests by
+ * no other; so does an exit(0) in the middle) and has TEST_TIMEOUT_S seconds, which the environment
+ * variable of that name overrides. Output is TAP version 13. Arguments choose tests by
  * substring; `--list` prints the names. A failed CHECK prints both values and ends the test.
  * test_skip() ends it as skipped, with a reason that is printed.
  */
