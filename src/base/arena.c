@@ -35,14 +35,14 @@ static struct arena_block *block_for(struct arena *a, size_t n)
     struct arena_block *b = a->blocks;
     if (b && b->cap - b->len >= n)
         return b;
-    size_t cap = MAX(n, (size_t)BLOCK_MIN - sizeof *b);
-    size_t total = cap + sizeof *b;
-    if (total < cap || total > a->max - a->used)
+    size_t left = a->max - a->used;
+    if (left < sizeof *b || n > left - sizeof *b)
         return NULL;
+    size_t total = MAX(n + sizeof *b, MIN(left, (size_t)BLOCK_MIN));
     b = malloc(total);
     if (!b)
         return NULL;
-    *b = (struct arena_block){.next = a->blocks, .cap = cap};
+    *b = (struct arena_block){.next = a->blocks, .cap = total - sizeof *b};
     a->blocks = b;
     a->used += total;
     return b;

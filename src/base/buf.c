@@ -8,7 +8,7 @@
 
 void buf_init(struct buf *b, size_t max)
 {
-    *b = (struct buf){.max = max};
+    *b = (struct buf){.max = MIN(max, (size_t)PTRDIFF_MAX)}; /* so that max + 1 never wraps */
 }
 
 void buf_deinit(struct buf *b)

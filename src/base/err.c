@@ -1,6 +1,7 @@
 #include "base/err.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,14 +49,41 @@ static void fill(struct error *e, enum err code, int sys, const char *reason, co
     e->line = line;
 }
 
+/* Drops the first bytes of a UTF-8 sequence whose rest did not fit. */
+static void drop_half_character(char msg[ERR_MSG_MAX])
+{
+    size_t len = strlen(msg), back = 1;
+    if (len < ERR_MSG_MAX - 1)
+        return;
+    while (back < 4 && ((uint8_t)msg[len - back] & 0xc0) == 0x80)
+        back++;
+    uint8_t lead = (uint8_t)msg[len - back];
+    size_t want = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+    if (want > back)
+        msg[len - back] = '\0';
+}
+
+/* msg becomes "<formatted>", or "<formatted>: <tail>". Made aside: arguments may be old msg. */
+static void __attribute__((format(printf, 2, 0)))
+set_msg(struct error *e, const char *fmt, va_list ap, const char *tail)
+{
+    char msg[ERR_MSG_MAX];
+    (void)vsnprintf(msg, sizeof msg, fmt, ap);
+    size_t used = strlen(msg);
+    if (tail)
+        (void)snprintf(msg + used, sizeof msg - used, ": %s", tail);
+    drop_half_character(msg);
+    memcpy(e->msg, msg, sizeof msg);
+}
+
 enum err error_set(struct error *e, enum err code, const char *reason, const char *file, int line,
                    const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    fill(e, code, 0, reason, file, line);
-    (void)vsnprintf(e->msg, sizeof e->msg, fmt, ap);
+    set_msg(e, fmt, ap, NULL);
     va_end(ap);
+    fill(e, code, 0, reason, file, line);
     return code;
 }
 
@@ -63,25 +91,19 @@ enum err error_set_sys(struct error *e, enum err code, int sys, const char *reas
                        const char *file, int line, const char *fmt, ...)
 {
     va_list ap;
-    va_start(ap, fmt);
-    fill(e, code, sys, reason, file, line);
-    (void)vsnprintf(e->msg, sizeof e->msg, fmt, ap);
-    va_end(ap);
-    size_t used = strlen(e->msg);
     char text[128];
-    (void)snprintf(e->msg + used, sizeof e->msg - used, ": %s", strerror_r(sys, text, sizeof text));
+    va_start(ap, fmt);
+    set_msg(e, fmt, ap, strerror_r(sys, text, sizeof text));
+    va_end(ap);
+    fill(e, code, sys, reason, file, line);
     return code;
 }
 
 enum err err_wrap(struct error *e, const char *fmt, ...)
 {
-    char inner[ERR_MSG_MAX];
-    (void)snprintf(inner, sizeof inner, "%s", e->msg);
     va_list ap;
     va_start(ap, fmt);
-    (void)vsnprintf(e->msg, sizeof e->msg, fmt, ap);
+    set_msg(e, fmt, ap, e->msg);
     va_end(ap);
-    size_t used = strlen(e->msg);
-    (void)snprintf(e->msg + used, sizeof e->msg - used, ": %s", inner);
     return e->code;
 }

@@ -65,7 +65,8 @@ const char *err_text(enum err code);
 /* The HTTP status of the table. */
 int err_http_status(enum err code);
 
-/* Fills *e (msg cut to fit, never NULL-terminated late) and returns code. Use FAIL instead. */
+/* Fills *e and returns code; msg is cut to fit, between characters. The arguments may point into
+ * e->msg. Use FAIL instead. */
 enum err error_set(struct error *e, enum err code, const char *reason, const char *file, int line,
                    const char *fmt, ...) __attribute__((format(printf, 6, 7), cold));
 /* As error_set, with the errno sys behind it; appends ": <errno text>" to msg. Use FAIL_SYS. */

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 4096
+#define LINE_MAX_BYTES  4096
+#define VALUE_MAX_BYTES 512
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 static const char *const level_colors[] = {"\033[2m", "\033[32m", "\033[33m", "\033[31m"};
@@ -67,18 +68,45 @@ static void add_json_string(struct buf *b, str s)
     buf_add_char(b, '"');
 }
 
+static void add_json_field(struct buf *b, const struct log_field *f)
+{
+    buf_addf(b, ",\"%s\":", f->key);
+    if (f->type == LOG_FIELD_INT)
+        buf_addf(b, "%lld", (long long)f->i);
+    else
+        add_json_string(b, str_head(f->s, VALUE_MAX_BYTES));
+}
+
+static void add_pretty_field(struct buf *b, const struct log_field *f)
+{
+    buf_addf(b, "  %s=", f->key);
+    if (f->type == LOG_FIELD_INT)
+        buf_addf(b, "%lld", (long long)f->i);
+    else
+        utf8_add_escaped(b, str_head(f->s, VALUE_MAX_BYTES));
+}
+
+/* Every field that leaves room for the line's end. An escaped value may be six times as long, and
+ * whoever sends one must not be able to keep the other fields out of the log. */
+static void add_fields(struct buf *b, const struct log_field *f,
+                       void (*add)(struct buf *, const struct log_field *))
+{
+    for (; f->key; f++) {
+        size_t len = b->len;
+        add(b, f);
+        if (b->failed || b->len > LINE_MAX_BYTES - 2) {
+            b->len = len;
+            b->failed = false;
+        }
+    }
+}
+
 static void add_json_line(struct buf *b, enum log_level level, const char *when, const char *event,
                           const struct log_field *f)
 {
     buf_addf(b, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":", when, level_names[level]);
     add_json_string(b, str_c(event));
-    for (; f->key; f++) {
-        buf_addf(b, ",\"%s\":", f->key);
-        if (f->type == LOG_FIELD_INT)
-            buf_addf(b, "%lld", (long long)f->i);
-        else
-            add_json_string(b, str_head(f->s, 512));
-    }
+    add_fields(b, f, add_json_field);
     buf_add(b, STR("}\n"));
 }
 
@@ -88,13 +116,7 @@ static void add_pretty_line(struct buf *b, enum log_level level, const char *whe
     const char *on = logger.color ? level_colors[level] : "";
     const char *off = logger.color ? "\033[0m" : "";
     buf_addf(b, "%.19s %s%-5s%s %s", when, on, level_names[level], off, event);
-    for (; f->key; f++) {
-        buf_addf(b, "  %s=", f->key);
-        if (f->type == LOG_FIELD_INT)
-            buf_addf(b, "%lld", (long long)f->i);
-        else
-            utf8_add_escaped(b, str_head(f->s, 512));
-    }
+    add_fields(b, f, add_pretty_field);
     buf_add_char(b, '\n');
 }
 
@@ -106,11 +128,6 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     buf_init(&line, LINE_MAX_BYTES);
     clock_format_rfc3339(clock_real_ns(), when);
     (logger.json ? add_json_line : add_pretty_line)(&line, level, when, event, fields);
-    if (line.failed) {
-        buf_clear(&line);
-        struct log_field none = {0};
-        (logger.json ? add_json_line : add_pretty_line)(&line, level, when, event, &none);
-    }
     (void)sys_write_full(logger.fd, line.p, line.len, &ignored);
     buf_deinit(&line);
 }

@@ -5,7 +5,8 @@
  *
  * Keys are stable lower_snake_case literals. Values of any bytes are escaped. Callers never pass
  * secrets: tokens, keys, SKILL.md text and artifact bytes do not belong in a log.
- * Threads: any; a line is one write(2). Lines are cut at 4 KiB.
+ * Threads: any; a line is one write(2) of at most 4 KiB: values are cut at 512 bytes, and a field
+ * that does not fit is left out.
  */
 #ifndef STIGMER_BASE_LOG_H
 #define STIGMER_BASE_LOG_H

@@ -50,7 +50,7 @@ static inline bool str_ends_with(str s, str suffix)
 /* s without its first n bytes; n <= s.len. */
 static inline str str_skip(str s, size_t n)
 {
-    return str_of(s.p + n, s.len - n);
+    return str_of(n ? s.p + n : s.p, s.len - n); /* NULL + 0 is undefined in C17 */
 }
 
 /* The first n bytes of s, or all of it. */
