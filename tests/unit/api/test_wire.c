@@ -1,11 +1,8 @@
 /* The messages as recorded from existing clients, and the descriptors served by reflection. */
-#include "base/hex.h"
 #include "descriptors.h"
+#include "golden.h"
 #include "pb.h"
 #include "test.h"
-
-#include <jansson.h>
-#include <stdlib.h>
 
 static const ProtobufCMessageDescriptor *find_type(const char *name)
 {
@@ -25,38 +22,31 @@ static const ProtobufCMessageDescriptor *find_type(const char *name)
     test_fail(__FILE__, __LINE__, "no type %s", name);
 }
 
-static json_t *golden(void)
+static void check_round_trip(const char *type, str bytes)
 {
-    json_error_t je;
-    json_t *all = json_load_file(getenv("GOLDEN_WIRE"), 0, &je);
-    if (!all)
-        test_fail(__FILE__, __LINE__, "%s", je.text);
-    return all;
-}
-
-static void check_round_trip(const char *type, str hex)
-{
-    size_t len = hex.len / 2;
-    uint8_t *bytes = malloc(len), *again = malloc(len);
-    CHECK(bytes && again && hex_decode(hex, bytes, len));
-    ProtobufCMessage *m = protobuf_c_message_unpack(find_type(type), NULL, len, bytes);
+    uint8_t *again = malloc(bytes.len);
+    CHECK(again);
+    ProtobufCMessage *m =
+        protobuf_c_message_unpack(find_type(type), NULL, bytes.len, (const uint8_t *)bytes.p);
     CHECK(m);
     CHECK_INT(m->n_unknown_fields, 0);
-    CHECK_INT(protobuf_c_message_get_packed_size(m), len);
+    CHECK_INT(protobuf_c_message_get_packed_size(m), bytes.len);
     protobuf_c_message_pack(m, again);
-    CHECK_STR(str_of(again, len), str_of(bytes, len));
+    CHECK_STR(str_of(again, bytes.len), bytes);
     protobuf_c_message_free_unpacked(m, NULL);
-    free(bytes);
     free(again);
 }
 
 TEST(golden_messages_survive_a_round_trip)
 {
-    json_t *all = golden(), *item;
+    json_t *all = golden_load(), *item;
     size_t i;
     json_array_foreach(all, i, item)
-        check_round_trip(json_string_value(json_object_get(item, "type")),
-                         str_c(json_string_value(json_object_get(item, "hex"))));
+    {
+        str bytes = golden_bytes(item);
+        check_round_trip(json_string_value(json_object_get(item, "type")), bytes);
+        free((char *)bytes.p);
+    }
     CHECK_INT(i, 12);
     json_decref(all);
 }
