@@ -36,6 +36,7 @@ enum {
     SKILL_SLUG_MAX = 256,
     SKILL_TAG_MAX = 128,
     SKILL_ORG_MAX = 128,
+    SKILL_LIST_TEXT_MAX = 3 << 20, /* of all texts in one page: gRPC clients take 4 MiB */
 };
 
 struct skill_pair {
@@ -119,17 +120,20 @@ struct skill_find {
     uint32_t page_size; /* 1 to 100 */
     str token;          /* from next_token; INVALID_ARGUMENT when it is not one */
 };
-/* Live skills in a stable order (id). SKILL.md is included. */
+/* Live skills in a stable order (id). SKILL.md is included up to the first one with which the page
+ * would exceed SKILL_LIST_TEXT_MAX; from there on it is left out and skill_get gives it.
+ * Numbered pages reach the first 100,000 skills, tokens all. */
 enum err skill_find(struct skill_service *s, const struct skill_find *q, struct arena *a,
                     struct skill_list *ret, struct error *e);
 
 struct skill_versions {
     struct skill_ref ref; /* version is ignored */
-    bool include_deleted; /* earlier lives too; then a deleted skill is found as well */
+    bool include_deleted; /* earlier lives too; then a deleted skill is found as well, by the
+                           * scope and org it had */
     uint32_t page_size;   /* 1 to 100 */
     str token;
 };
-/* Newest first. */
+/* Newest first, without SKILL.md, with the tags that point at each. */
 enum err skill_versions(struct skill_service *s, const struct skill_versions *q, struct arena *a,
                         struct skill_list *ret, struct error *e);
 

@@ -1,0 +1,209 @@
+/* A push: audit, durable artifact, then one transaction for all that is known of it. */
+#include "base/log.h"
+#include "skill/change.h"
+#include "skill/frontmatter.h"
+#include "skill/id.h"
+#include "skill/record.h"
+#include "skill/skill_md.h"
+#include "skill/slug.h"
+#include "store/store.h"
+#include "zip/zip.h"
+
+struct push {
+    struct change by;
+    const struct skill_push *in;
+    enum skill_scope scope;
+    str org, slug, id;
+    struct digest hash, text;
+    uint64_t size;
+    str skill_md;
+    struct arena *a;
+    struct skill *ret;
+};
+
+static bool tag_is_real(str tag)
+{
+    return !record_is_latest(tag);
+}
+
+/* --- inside the transaction --- */
+
+/* Whether the live skill is already what is pushed: then a retry answers the same record. */
+static enum err unchanged(struct meta_txn *t, const struct push *p, const struct meta_skill *head,
+                          const struct meta_version *current, bool *ret, struct error *e)
+{
+    *ret = digest_eq(&current->artifact, &p->hash) && str_eq(current->tag, p->in->tag);
+    if (!*ret || !tag_is_real(p->in->tag))
+        return ERR_OK;
+    /* A tag that was moved elsewhere since is to come back. */
+    return change_tag_points_at(t, head->number, p->in->tag, head->last_seq, p->a, ret, e);
+}
+
+/* The head after this push. exists: head holds what is there, live or not. */
+static void next_head(const struct push *p, bool exists, uint64_t sequence, int64_t time_ns,
+                      struct meta_skill *head)
+{
+    if (!exists)
+        *head = (struct meta_skill){
+            .id = p->id,
+            .number = sequence,
+            .scope = p->scope,
+            .org = p->org,
+            .slug = p->slug,
+        };
+    head->last_seq++;
+    if (head->live)
+        return;
+    head->live = true;
+    head->life++;
+    head->first_seq = head->last_seq;
+    head->created_at_ns = time_ns;
+    head->created_by = p->by.actor;
+    head->deleted_at_ns = 0;
+    head->deleted_by = STR_NULL;
+}
+
+/* previous: the version of the same life that this one follows, or zeroes. */
+static struct meta_version next_version(const struct push *p, const struct meta_skill *head,
+                                        const struct meta_version *previous, uint64_t sequence,
+                                        int64_t time_ns)
+{
+    return (struct meta_version){
+        .seq = head->last_seq,
+        .name = p->in->name,
+        .tag = p->in->tag,
+        .artifact = p->hash,
+        .size = p->size,
+        .text = p->text,
+        .life = head->life,
+        .sequence = sequence,
+        .created_at_ns = head->created_at_ns,
+        .created_by = head->created_by,
+        .updated_at_ns = time_ns,
+        .updated_by = p->by.actor,
+        .event = head->first_seq == head->last_seq ? STR("created") : STR("updated"),
+        .labels = previous->labels,
+        .n_labels = previous->n_labels,
+        .annotations = previous->annotations,
+        .n_annotations = previous->n_annotations,
+        .resource_tags = previous->resource_tags,
+        .n_resource_tags = previous->n_resource_tags,
+    };
+}
+
+static enum err add_version(struct meta_txn *t, const struct push *p, struct meta_skill *head,
+                            bool exists, const struct meta_version *previous, struct error *e)
+{
+    uint64_t sequence, seq = exists ? head->last_seq + 1 : 1;
+    int64_t time_ns;
+    const char *what = exists && head->live ? "updated" : "created";
+    TRY(change_event(t, &p->by, what, p->id, seq, p->in->tag, &time_ns, &sequence, e));
+    next_head(p, exists, sequence, time_ns, head);
+    struct meta_version v = next_version(p, head, previous, sequence, time_ns);
+    TRY(meta_text_put(t, &p->text, p->skill_md, e));
+    TRY(meta_version_add(t, head->number, &v, e));
+    if (tag_is_real(v.tag))
+        TRY(change_tag(t, &p->by, head->number, v.tag, v.seq, time_ns, e));
+    return meta_skill_put(t, head, e);
+}
+
+static enum err push_txn(struct meta_txn *t, void *arg, struct error *e)
+{
+    const struct push *p = arg;
+    struct meta_skill head;
+    struct meta_version current = {0};
+    bool same = false;
+    enum err err = meta_skill_get(t, p->id, p->a, &head, e);
+    bool exists = err == ERR_OK;
+    if (!exists && err != ERR_NOT_FOUND)
+        return err;
+    if (exists && head.live) {
+        TRY(meta_version_get(t, head.number, head.last_seq, p->a, &current, e));
+        TRY(unchanged(t, p, &head, &current, &same, e));
+    }
+    if (!same)
+        TRY(add_version(t, p, &head, exists, &current, e));
+    TRY(record_load(t, &head, head.last_seq, 0, p->a, p->ret, e));
+    p->ret->skill_md = p->skill_md;
+    return ERR_OK;
+}
+
+/* --- before it --- */
+
+/* The bounds that keys rely on, whatever the caller checked. */
+static enum err check_bounds(const struct skill_push *in, struct error *e)
+{
+    if (in->name.len > SKILL_NAME_MAX)
+        return FAIL(e, ERR_INVALID_ARGUMENT, "skill.name", "name: at most %d bytes",
+                    SKILL_NAME_MAX);
+    if (in->org.len && (in->org.len > SKILL_ORG_MAX || !str_is_label(in->org)))
+        return FAIL(e, ERR_INVALID_ARGUMENT, "skill.org",
+                    "org: at most %d letters, digits, dots, hyphens and underscores",
+                    SKILL_ORG_MAX);
+    return change_check_tag(in->tag, e);
+}
+
+static enum err name_it(struct push *p, struct error *e)
+{
+    struct buf slug;
+    buf_init(&slug, SKILL_SLUG_MAX);
+    slug_from_name(p->in->name, &slug);
+    bool ok = buf_status(&slug, e) == ERR_OK && arena_dup(p->a, buf_view(&slug), &p->slug);
+    buf_deinit(&slug);
+    if (!ok)
+        return FAIL_NOMEM(e);
+    if (p->slug.len == 0)
+        return FAIL(e, ERR_INVALID_ARGUMENT, "skill.name",
+                    "invalid skill name: %.*s (it needs at least one letter a-z or digit)",
+                    STR_ARG(p->in->name));
+    return id_of(p->scope, p->org, p->slug, p->a, &p->id, e);
+}
+
+/* What the front matter lacks can be seen in the log; it refuses nothing. */
+static enum err look_at_front_matter(const struct push *p, struct error *e)
+{
+    struct frontmatter fm;
+    TRY(frontmatter_parse(p->skill_md, p->a, &fm, e));
+    for (size_t i = 0; i < fm.n_warnings; i++)
+        log_debug("front matter", LOG_STR("skill", p->id), LOG_C("warning", fm.warnings[i]));
+    return ERR_OK;
+}
+
+static enum err take_report(struct push *p, struct zip_report *report, struct error *e)
+{
+    if (!zip_report_accepted(report)) {
+        const char *reason = zip_report_reason(report);
+        return reason ? FAIL(e, ERR_INVALID_ARGUMENT, "skill.archive",
+                             "failed to extract SKILL.md: %s", reason)
+                      : FAIL_NOMEM(e);
+    }
+    if (!arena_dup(p->a, buf_view(&report->skill_md), &p->skill_md))
+        return FAIL_NOMEM(e);
+    TRY(skill_md_check(p->skill_md, e));
+    TRY(look_at_front_matter(p, e));
+    return sha256_of(p->skill_md, &p->text, e);
+}
+
+static enum err audit(struct push *p, struct spool *spool, struct error *e)
+{
+    struct zip_report report;
+    enum err err = zip_audit(spool_fd(spool), p->size, 0, NULL, &report, e);
+    if (err == ERR_OK)
+        err = take_report(p, &report, e);
+    zip_report_deinit(&report);
+    return err;
+}
+
+enum err skill_push(struct skill_service *s, const struct skill_push *in, struct spool *spool,
+                    struct arena *a, struct skill *ret, struct error *e)
+{
+    struct push p = {.in = in, .a = a, .ret = ret, .by = change_by(s, in->actor)};
+    TRY(check_bounds(in, e));
+    TRY(id_scope(in->scope, in->org, &p.scope, &p.org, e));
+    TRY(name_it(&p, e));
+    p.hash = *spool_digest(spool);
+    p.size = spool_len(spool);
+    TRY(audit(&p, spool, e));
+    TRY(store_put(s->store, spool, NULL, e));
+    return meta_write(s->meta, push_txn, &p, e);
+}
