@@ -17,6 +17,12 @@ static void *make(struct builder *b, size_t n, size_t size)
     return p;
 }
 
+/* Room for n pointers to messages. */
+static void *make_pointers(struct builder *b, size_t n)
+{
+    return make(b, n, sizeof(void *));
+}
+
 /* The empty string when memory is out: the message stays valid until the end of building. */
 static char *text(struct builder *b, str s)
 {
@@ -93,7 +99,7 @@ static void fill_audit(struct builder *b, const struct skill *s, struct skill_pa
 static void fill_labels(struct builder *b, const struct skill *s, PB_RES(ApiResourceMetadata) * m)
 {
     m->n_labels = s->n_labels;
-    m->labels = make(b, s->n_labels, sizeof(*m->labels));
+    m->labels = make_pointers(b, s->n_labels);
     for (size_t i = 0; m->labels && i < s->n_labels; i++) {
         PB_RES(ApiResourceMetadata__LabelsEntry) *entry = make(b, 1, sizeof(*entry));
         if (!entry)
@@ -109,7 +115,7 @@ static void fill_annotations(struct builder *b, const struct skill *s,
                              PB_RES(ApiResourceMetadata) * m)
 {
     m->n_annotations = s->n_annotations;
-    m->annotations = make(b, s->n_annotations, sizeof(*m->annotations));
+    m->annotations = make_pointers(b, s->n_annotations);
     for (size_t i = 0; m->annotations && i < s->n_annotations; i++) {
         PB_RES(ApiResourceMetadata__AnnotationsEntry) *entry = make(b, 1, sizeof(*entry));
         if (!entry)
@@ -188,7 +194,7 @@ enum err reply_list(const struct skill_list *l, struct arena *a, struct buf *out
     m.api_version = (char *)REPLY_API_VERSION;
     m.kind = (char *)"SkillList";
     m.n_items = l->n_items;
-    m.items = make(&b, l->n_items, sizeof(*m.items));
+    m.items = make_pointers(&b, l->n_items);
     for (size_t i = 0; m.items && i < l->n_items; i++)
         m.items[i] = build_skill(&b, &l->items[i]);
     m.next_page_token = text(&b, l->next_token);
@@ -238,7 +244,7 @@ enum err reply_versions(const struct skill_list *l, struct arena *a, struct buf 
     m.api_version = (char *)REPLY_API_VERSION;
     m.kind = (char *)"SkillVersionList";
     m.n_items = l->n_items;
-    m.items = make(&b, l->n_items, sizeof(*m.items));
+    m.items = make_pointers(&b, l->n_items);
     for (size_t i = 0; m.items && i < l->n_items; i++)
         m.items[i] = build_version(&b, &l->items[i]);
     m.next_page_token = text(&b, l->next_token);

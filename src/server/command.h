@@ -1,0 +1,15 @@
+/*
+ * What the program does: serve, dump, version. Each reads what it needs from the environment.
+ * Errors: one sentence for the person who called it.
+ */
+#ifndef STIGMER_SERVER_COMMAND_H
+#define STIGMER_SERVER_COMMAND_H
+
+#include "server/config.h"
+
+/* Serves until SIGTERM or SIGINT. */
+enum err command_serve(const struct config *c, struct error *e);
+/* Prints every record on standard output; read-only, also beside a running server. */
+enum err command_dump(const struct config *c, bool json, struct error *e);
+
+#endif

@@ -1,0 +1,175 @@
+#include "server/server.h"
+
+#include "api/api.h"
+#include "base/macro.h"
+#include "base/sys.h"
+#include "base/sys_host.h"
+#include "descriptors.h"
+#include "meta/meta.h"
+#include "net/tls.h"
+#include "server/lock.h"
+#include "skill/skill.h"
+#include "store/store.h"
+
+#include <stdlib.h>
+
+enum {
+    MAX_DESCRIPTORS = 32,
+    MAX_LOOPS = 8,
+    /* Workers wait for the disk more than they compute; pushes that wait together share an fsync
+     * (group commit), so there are more of them than processors. */
+    WORKERS_PER_CPU = 4,
+    MIN_WORKERS = 8,
+    MAX_WORKERS = 32,
+    MAX_QUEUED = 16384, /* as many calls as the transport lets in */
+};
+
+/* Upload bytes in memory, all calls together: what is received and not yet spooled. */
+#define UPLOAD_BUDGET MIB(16)
+
+/* Freed in the reverse order. */
+struct server {
+    const struct config *config;
+    int storage_lock, db_lock;
+    struct store *store;
+    struct meta *meta;
+    struct skill_service *skills;
+    struct api api;
+    struct tls_server *tls;
+    struct pool *workers;
+    str descriptors[MAX_DESCRIPTORS];
+    struct grpc_server *grpc;
+    uint16_t port;
+    struct buf addresses;
+};
+
+static enum err open_backends(struct server *s, struct error *e)
+{
+    const struct config *c = s->config;
+    TRY(lock_dir("STORAGE_PATH", c->storage_path, "storage.lock", &s->storage_lock, e));
+    TRY(lock_dir("DB_PATH", c->db_path, "database.lock", &s->db_lock, e));
+    TRY(store_open_fs(c->storage_path, &s->store, e));
+    TRY(meta_open_lmdb(c->db_path, NULL, &s->meta, e));
+    TRY(skill_service_new(s->store, s->meta, NULL, &s->skills, e));
+    s->api = (struct api){.skills = s->skills, .store = s->store};
+    return ERR_OK;
+}
+
+static unsigned clamp(unsigned n, unsigned min, unsigned max)
+{
+    return n < min ? min : n > max ? max : n;
+}
+
+static enum err make_grpc(struct server *s, struct error *e)
+{
+    unsigned n_cpus = sys_n_cpus();
+    if (s->config->tls_cert_file[0])
+        TRY(tls_server_new(s->config->tls_cert_file, s->config->tls_key_file, &s->tls, e));
+    TRY(pool_new("worker", clamp(n_cpus * WORKERS_PER_CPU, MIN_WORKERS, MAX_WORKERS), MAX_QUEUED,
+                 &s->workers, e));
+    size_t n_descriptors = proto_descriptors(s->descriptors, MAX_DESCRIPTORS);
+    if (n_descriptors > MAX_DESCRIPTORS)
+        return FAIL(e, ERR_INTERNAL, "server.descriptors", "MAX_DESCRIPTORS is too small");
+    const struct grpc_server_options options = {
+        .methods = api_methods,
+        .n_methods = api_n_methods,
+        .service = &s->api,
+        .workers = s->workers,
+        .descriptors = s->descriptors,
+        .n_descriptors = n_descriptors,
+        .tls = s->tls,
+        .n_loops = clamp(n_cpus, 1, MAX_LOOPS),
+        .upload_budget = UPLOAD_BUDGET,
+    };
+    return grpc_server_new(&options, &s->grpc, e);
+}
+
+static enum err listen_on(struct server *s, const char *address, struct error *e)
+{
+    uint16_t want = s->port ? s->port : s->config->port;
+    if (grpc_server_listen(s->grpc, address, want, &s->port, e) != ERR_OK)
+        return err_wrap(e, "cannot listen on %s, GRPC_PORT=%u", address, want);
+    buf_addf(&s->addresses, "%s%s", s->addresses.len ? "," : "", address);
+    return ERR_OK;
+}
+
+/* With GRPC_PORT=0 the first address chooses the port for all. By default a host without IPv6 (or
+ * without IPv4) is served on what it has. */
+static enum err listen_all(struct server *s, struct error *e)
+{
+    const struct config_listen *l = &s->config->listen;
+    for (size_t i = 0; i < l->n; i++) {
+        enum err r = listen_on(s, l->addresses[i], e);
+        if (r == ERR_OK)
+            continue;
+        if (!l->by_default || r == ERR_ALREADY_EXISTS)
+            return r;
+        log_warn("address left out", LOG_C("address", l->addresses[i]), LOG_ERROR_FIELDS(e));
+    }
+    if (s->addresses.len == 0)
+        return e->code; /* of the last address */
+    return buf_cstr(&s->addresses) ? ERR_OK : buf_status(&s->addresses, e);
+}
+
+static enum err start(struct server *s, struct error *e)
+{
+    TRY(open_backends(s, e));
+    TRY(make_grpc(s, e));
+    TRY(listen_all(s, e));
+    TRY(grpc_server_start(s->grpc, e));
+    grpc_server_set_serving(s->grpc, true);
+    return ERR_OK;
+}
+
+enum err server_start(const struct config *c, struct server **ret, struct error *e)
+{
+    struct server *s = calloc(1, sizeof(*s));
+    if (!s)
+        return FAIL_NOMEM(e);
+    s->config = c;
+    s->storage_lock = s->db_lock = -1;
+    buf_init(&s->addresses, KIB(1));
+    enum err r = start(s, e);
+    if (r != ERR_OK) {
+        server_free(s);
+        return r;
+    }
+    *ret = s;
+    return ERR_OK;
+}
+
+uint16_t server_port(const struct server *s)
+{
+    return s->port;
+}
+
+const char *server_addresses(const struct server *s)
+{
+    return s->addresses.p;
+}
+
+enum err server_reload(struct server *s, struct error *e)
+{
+    return s->tls ? tls_server_reload(s->tls, e) : ERR_OK;
+}
+
+void server_stop(struct server *s, int64_t drain_ms)
+{
+    grpc_server_stop(s->grpc, drain_ms);
+}
+
+void server_free(struct server *s)
+{
+    if (!s)
+        return;
+    grpc_server_free(s->grpc);
+    pool_free(s->workers);
+    tls_server_free(s->tls);
+    skill_service_free(s->skills);
+    meta_close(s->meta);
+    store_close(s->store);
+    sys_closep(&s->db_lock);
+    sys_closep(&s->storage_lock);
+    buf_deinit(&s->addresses);
+    free(s);
+}
