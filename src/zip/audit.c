@@ -33,7 +33,7 @@ static enum err run_stages(struct audit *a, struct error *e)
     if (!a->stop && a->starts_well)
         TRY(walk(a, e));
     if (a->listed && !(a->flags & ZIP_AUDIT_ARCHIVE_ONLY))
-        TRY(skill_md_check(a, e));
+        TRY(audit_skill_md(a, e));
     return ERR_OK;
 }
 

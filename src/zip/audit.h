@@ -50,7 +50,7 @@ void entry_check_central(struct audit *a, const struct entry *en, str name, str 
 void entry_check_local(struct audit *a, const struct entry *en, const struct local *l);
 
 /* skill_md.c: which entries may be taken for SKILL.md, and its measured content. */
-enum err skill_md_check(struct audit *a, struct error *e);
+enum err audit_skill_md(struct audit *a, struct error *e);
 /* The entry is the root SKILL.md itself. */
 bool skill_md_is(const struct zip_entry *z);
 

@@ -107,7 +107,7 @@ static void rule_exactly_one(struct audit *a, const struct entry *only, size_t n
         rule_text(a, only);
 }
 
-enum err skill_md_check(struct audit *a, struct error *e)
+enum err audit_skill_md(struct audit *a, struct error *e)
 {
     CLEANUP(unicode_deinit) struct unicode u;
     const struct entry *last = NULL;
