@@ -249,6 +249,35 @@ enum err sys_fchmod(int fd, mode_t mode, struct error *e)
     return ERR_OK;
 }
 
+enum err sys_ftruncate(int fd, uint64_t len, struct error *e)
+{
+    int r;
+    do
+        r = ftruncate(fd, (off_t)len);
+    while (r < 0 && errno == EINTR);
+    if (r < 0)
+        return SYS_FAIL(e, "ftruncate", "");
+    return ERR_OK;
+}
+
+static enum err remove_below(void *ctx, const char *name, struct error *e)
+{
+    return sys_remove_tree(*(int *)ctx, name, e);
+}
+
+/* Tried as a file first: what then remains is a directory. */
+enum err sys_remove_tree(int dirfd, const char *name, struct error *e)
+{
+    CLEANUP(sys_closep) int fd = -1;
+    if (unlinkat(dirfd, name, 0) == 0)
+        return ERR_OK;
+    if (errno != EISDIR && errno != EPERM)
+        return SYS_FAIL(e, "unlink", " \"%s\"", name);
+    TRY(sys_openat(dirfd, name, O_DIRECTORY | O_NOFOLLOW | O_RDONLY, 0, &fd, e));
+    TRY(sys_each_name(fd, remove_below, &fd, e));
+    return sys_unlinkat(dirfd, name, AT_REMOVEDIR, e);
+}
+
 enum err sys_dup(int fd, int *ret_fd, struct error *e)
 {
     *ret_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);

@@ -80,6 +80,9 @@ enum err sys_fsync(int fd, struct error *e);
 enum err sys_fdatasync(int fd, struct error *e);
 /* Starts writing back the range without waiting; a hint, failures are ignored. */
 void sys_sync_range(int fd, uint64_t off, uint64_t len);
+enum err sys_ftruncate(int fd, uint64_t len, struct error *e);
+/* rm -r of `name` below dirfd, whatever it is; symbolic links are removed, never followed. */
+enum err sys_remove_tree(int dirfd, const char *name, struct error *e);
 /* Exclusive advisory lock without waiting; *ret_locked is false when somebody else holds it. */
 enum err sys_try_lock(int fd, bool *ret_locked, struct error *e);
 /* Exclusive advisory lock, waiting for it; released when the descriptor's last copy is closed. */

@@ -1,0 +1,201 @@
+/* Unpacking: what comes out, with which modes, and that a failure leaves nothing. */
+#include "ziptest.h"
+
+#include "zip/unpack.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct error e;
+static struct zip_report report;
+static int zip_fd;
+
+#define SKILL "z.writestr('SKILL.md', '# S');"
+
+/* Runs Python statements with an open ZipFile z, a helper add(name, data, mode), and audits. */
+static void make(const char *statements)
+{
+    char script[4000], path[200];
+    struct stat st;
+    snprintf(script, sizeof script,
+             "cat >\"$DIR/make.py\" <<'END'\nimport sys, zipfile\n"
+             "z = zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED)\n"
+             "def add(name, data, mode):\n"
+             "    i = zipfile.ZipInfo(name); i.external_attr = mode << 16\n"
+             "    z.writestr(i, data)\n" SKILL "%s\nz.close()\nEND\n"
+             "/usr/bin/python3 \"$DIR/make.py\" \"$DIR/in.zip\"",
+             statements);
+    CHECK(zt_run(script));
+    snprintf(path, sizeof path, "%s/in.zip", test_dir());
+    zip_fd = open(path, O_RDWR | O_CLOEXEC);
+    CHECK(zip_fd >= 0 && fstat(zip_fd, &st) == 0);
+    CHECK_OK(zip_audit(zip_fd, (uint64_t)st.st_size, 0, NULL, &report, &e), &e);
+}
+
+static enum err unpack(const char *name)
+{
+    return zip_unpack(zip_fd, &report, test_dirfd(), name, NULL, NULL, &e);
+}
+
+static void done(void)
+{
+    zip_report_deinit(&report);
+    close(zip_fd);
+}
+
+static unsigned mode_of(const char *name)
+{
+    struct stat st;
+    if (fstatat(test_dirfd(), name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        test_fail(__FILE__, __LINE__, "no %s", name);
+    return st.st_mode & 07777;
+}
+
+static void check_nothing_left(void)
+{
+    CHECK(zt_run("cd \"$DIR\" && [ \"$(ls -A)\" = \"in.zip\nmake.py\" ]"));
+}
+
+TEST(modes_are_two_whatever_the_archive_and_the_umask_say)
+{
+    make("add('a.sh', 'x', 0o100600); add('b.txt', 'x', 0o100755); add('c', '#!/bin/sh', 0);"
+         "add('d', '#', 0o100666); add('e.md', 'x', 0o100777); add('dir/', '', 0o40700);"
+         "add('f.PY', 'x', 0); add('g', 'x', 0o100010); add('h', '', 0);"
+         "add('s.py', '', 0); add('s.js', '', 0); add('s.ts', '', 0); add('s.rb', '', 0);"
+         "add('s.pl', '', 0); add('sub/deep/x', 'x', 0o100000)");
+    umask(077);
+    CHECK_OK(unpack("out"), &e);
+    const struct {
+        const char *name;
+        unsigned mode;
+    } want[] = {
+        {"out", 0755},          {"out/a.sh", 0755},       {"out/b.txt", 0755}, {"out/c", 0755},
+        {"out/d", 0644},        {"out/e.md", 0755},       {"out/dir", 0755},   {"out/f.PY", 0644},
+        {"out/g", 0755},        {"out/h", 0644},          {"out/s.py", 0755},  {"out/s.js", 0755},
+        {"out/s.ts", 0755},     {"out/s.rb", 0755},       {"out/s.pl", 0755},  {"out/sub", 0755},
+        {"out/sub/deep", 0755}, {"out/sub/deep/x", 0644},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(want); i++)
+        if (mode_of(want[i].name) != want[i].mode)
+            test_fail(__FILE__, __LINE__, "%s has mode %o", want[i].name, mode_of(want[i].name));
+    done();
+}
+
+TEST(what_macos_adds_is_left_out)
+{
+    make("add('__MACOSX/', '', 0o40755); add('__MACOSX/._SKILL.md', 'x', 0);"
+         "add('.DS_Store', 'x', 0); add('d/.DS_Store', 'x', 0); add('d/__MACOSX/x', 'x', 0);"
+         "add('__MACOSXY', 'x', 0); add('x.DS_Store', 'x', 0)");
+    CHECK_OK(unpack("out"), &e);
+    CHECK(zt_run("cd \"$DIR/out\" && [ \"$(find . -type f | LC_ALL=C sort | tr '\\n' ' ')\" = "
+                 "'./SKILL.md ./__MACOSXY ./d/__MACOSX/x ./x.DS_Store ' ] && [ ! -e __MACOSX ]"));
+    done();
+}
+
+static void count(void *ctx, uint64_t bytes)
+{
+    uint64_t *last = ctx;
+    CHECK(bytes >= *last);
+    *last = bytes;
+}
+
+TEST(content_is_exact_and_progress_is_told)
+{
+    uint64_t last = 0;
+    make("import random; random.seed(1)\n"
+         "for i in range(300):\n"
+         "    z.writestr('d%d/f%d' % (i % 7, i), random.randbytes(i * 50) + b'a' * i * 90)");
+    CHECK_OK(zip_unpack(zip_fd, &report, test_dirfd(), "out", count, &last, &e), &e);
+    CHECK_INT(last, report.uncompressed);
+    CHECK(zt_run("cd \"$DIR\" && mkdir ref && cd ref && unzip -qq ../in.zip && cd .. && "
+                 "diff -r ref out"));
+    done();
+}
+
+TEST(an_existing_name_is_left_alone)
+{
+    make("");
+    CHECK(zt_run("cd \"$DIR\" && echo mine >file && ln -s nowhere link && mkdir dir"));
+    CHECK_ERR(unpack("file"), ERR_ALREADY_EXISTS, &e);
+    CHECK_ERR(unpack("link"), ERR_ALREADY_EXISTS, &e);
+    CHECK_ERR(unpack("dir"), ERR_ALREADY_EXISTS, &e);
+    CHECK(zt_run("cd \"$DIR\" && [ \"$(cat file)\" = mine ] && rmdir dir && rm file link"));
+    check_nothing_left();
+    done();
+}
+
+/* Somebody takes the name while the files are being written. */
+static void take_name(void *ctx, uint64_t bytes)
+{
+    (void)ctx, (void)bytes;
+    CHECK(zt_run("mkdir -p \"$DIR/out\""));
+}
+
+TEST(a_name_that_is_taken_meanwhile_is_left_alone)
+{
+    make("");
+    CHECK_ERR(zip_unpack(zip_fd, &report, test_dirfd(), "out", take_name, NULL, &e),
+              ERR_ALREADY_EXISTS, &e);
+    CHECK(zt_run("rmdir \"$DIR/out\""));
+    check_nothing_left();
+    done();
+}
+
+TEST(only_a_plain_name_is_made)
+{
+    make("");
+    const char *const bad[] = {"", ".", "..", "a/b", "../x", "/x"};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        CHECK_ERR(unpack(bad[i]), ERR_INVALID_ARGUMENT, &e);
+    check_nothing_left();
+    done();
+}
+
+TEST(a_refused_archive_is_not_unpacked)
+{
+    make("z.writestr('../up', 'x')");
+    CHECK(!zip_report_accepted(&report));
+    CHECK_ERR(unpack("out"), ERR_FAILED_PRECONDITION, &e);
+    CHECK_CONTAINS(str_c(e.msg), STR("name-path"));
+    check_nothing_left();
+    done();
+}
+
+TEST(bytes_that_changed_since_the_audit_leave_nothing)
+{
+    make("z.writestr('a/b', 'x' * 1000); z.writestr('zz', bytes(range(256)) * 4)");
+    uint64_t at = report.entries[2].data_offset;
+    CHECK(pwrite(zip_fd, "\xff\xff\xff", 3, (off_t)at) == 3);
+    CHECK_ERR(unpack("out"), ERR_DATA_LOSS, &e);
+    check_nothing_left();
+    done();
+}
+
+TEST(a_file_that_became_shorter_leaves_nothing)
+{
+    make("z.writestr('a/b', bytes(range(256)) * 9)");
+    CHECK(ftruncate(zip_fd, (off_t)report.entries[1].data_offset + 1) == 0);
+    CHECK_ERR(unpack("out"), ERR_DATA_LOSS, &e);
+    check_nothing_left();
+    done();
+}
+
+TEST(an_archive_without_skill_md_can_be_unpacked_when_only_the_archive_counts)
+{
+    struct stat st;
+    make("");
+    zip_report_deinit(&report);
+    CHECK(zt_run("cd \"$DIR\" && rm in.zip && touch x && zip -q in.zip x && rm x"));
+    char path[200];
+    snprintf(path, sizeof path, "%s/in.zip", test_dir());
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    CHECK(fd >= 0 && fstat(fd, &st) == 0);
+    CHECK_OK(zip_audit(fd, (uint64_t)st.st_size, ZIP_AUDIT_ARCHIVE_ONLY, NULL, &report, &e), &e);
+    CHECK_OK(zip_unpack(fd, &report, test_dirfd(), "out", NULL, NULL, &e), &e);
+    CHECK_INT(mode_of("out/x"), 0644);
+    close(fd);
+    done();
+}
