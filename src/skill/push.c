@@ -3,8 +3,8 @@
 #include "skill/change.h"
 #include "skill/frontmatter.h"
 #include "skill/id.h"
+#include "skill/prompt_lines.h"
 #include "skill/record.h"
-#include "skill/skill_md.h"
 #include "skill/slug.h"
 #include "store/store.h"
 #include "zip/zip.h"
@@ -179,7 +179,7 @@ static enum err take_report(struct push *p, struct zip_report *report, struct er
     }
     if (!arena_dup(p->a, buf_view(&report->skill_md), &p->skill_md))
         return FAIL_NOMEM(e);
-    TRY(skill_md_check(p->skill_md, e));
+    TRY(prompt_lines_check(p->skill_md, e));
     TRY(look_at_front_matter(p, e));
     return sha256_of(p->skill_md, &p->text, e);
 }

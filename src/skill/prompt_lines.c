@@ -1,4 +1,4 @@
-#include "skill/skill_md.h"
+#include "skill/prompt_lines.h"
 
 #include "base/utf8.h"
 
@@ -24,7 +24,7 @@ static bool ends_line(uint32_t cp)
     return (cp >= '\n' && cp <= '\r') || cp == 0x85 || cp == 0x2028 || cp == 0x2029;
 }
 
-enum err skill_md_check(str text, struct error *e)
+enum err prompt_lines_check(str text, struct error *e)
 {
     uint32_t cp;
     unsigned line = 1;

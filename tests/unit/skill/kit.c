@@ -1,0 +1,182 @@
+#include "kit.h"
+
+#include <stdio.h>
+#include <zlib.h>
+
+_Atomic int64_t kit_now;
+
+static int64_t kit_clock(void)
+{
+    return kit_now ? kit_now : clock_real_ns();
+}
+
+static void open_parts(struct kit *k, bool on_disk)
+{
+    char dir[200];
+    if (!on_disk) {
+        CHECK_OK(store_open_mem(&k->store, &k->e), &k->e);
+        CHECK_OK(meta_open_mem(&k->meta, &k->e), &k->e);
+        return;
+    }
+    (void)snprintf(dir, sizeof dir, "%s/storage", test_dir());
+    CHECK_OK(store_open_fs(dir, &k->store, &k->e), &k->e);
+    (void)snprintf(dir, sizeof dir, "%s/db", test_dir());
+    CHECK_OK(meta_open_lmdb(dir, NULL, &k->meta, &k->e), &k->e);
+}
+
+void kit_open(struct kit *k, bool on_disk)
+{
+    *k = (struct kit){0};
+    arena_init(&k->a, MIB(64));
+    open_parts(k, on_disk);
+    CHECK_OK(skill_service_new(k->store, k->meta, kit_clock, &k->service, &k->e), &k->e);
+}
+
+void kit_close(struct kit *k)
+{
+    skill_service_free(k->service);
+    meta_close(k->meta);
+    store_close(k->store);
+    arena_deinit(&k->a);
+}
+
+void kit_reopen(struct kit *k)
+{
+    kit_close(k);
+    kit_open(k, true);
+}
+
+void kit_forget(struct kit *k)
+{
+    arena_deinit(&k->a);
+}
+
+/* --- archives --- */
+
+static void u16(struct buf *b, unsigned v)
+{
+    buf_add_char(b, (char)v);
+    buf_add_char(b, (char)(v >> 8));
+}
+
+static void u32(struct buf *b, uint32_t v)
+{
+    u16(b, v & 0xffff);
+    u16(b, v >> 16);
+}
+
+/* What local and central headers share (APPNOTE 4.3.7 and 4.3.12): from version to name length. */
+static void common(struct buf *b, str name, str data)
+{
+    u16(b, 20); /* version needed */
+    u16(b, 0);  /* flags */
+    u16(b, 0);  /* stored */
+    u16(b, 0);
+    u16(b, 0x21); /* 1980-01-01 */
+    u32(b, (uint32_t)crc32(0, (const Bytef *)data.p, (uInt)data.len));
+    u32(b, (uint32_t)data.len);
+    u32(b, (uint32_t)data.len);
+    u16(b, (unsigned)name.len);
+    u16(b, 0); /* no extra */
+}
+
+static void zip_of_one(struct buf *b, str name, str data)
+{
+    u32(b, 0x04034b50);
+    common(b, name, data);
+    buf_add(b, name);
+    buf_add(b, data);
+    uint32_t cd = (uint32_t)b->len;
+    u32(b, 0x02014b50);
+    u16(b, 20); /* made by: version 2.0, DOS */
+    common(b, name, data);
+    u16(b, 0); /* no comment */
+    u16(b, 0);
+    u16(b, 0);
+    u32(b, 0);
+    u32(b, 0); /* the local header's offset */
+    buf_add(b, name);
+    uint32_t size = (uint32_t)b->len - cd;
+    u32(b, 0x06054b50);
+    u32(b, 0); /* disks */
+    u16(b, 1);
+    u16(b, 1);
+    u32(b, size);
+    u32(b, cd);
+    u16(b, 0);
+}
+
+struct spool *kit_archive(struct kit *k, const char *skill_md)
+{
+    struct buf b;
+    struct spool *sp = NULL;
+    struct error e;
+    buf_init(&b, MIB(4));
+    zip_of_one(&b, STR("SKILL.md"), str_c(skill_md));
+    CHECK_OK(store_spool(k->store, MIB(4), &sp, &e), &e);
+    CHECK_OK(spool_write(sp, b.p, b.len, &e), &e);
+    CHECK_OK(spool_seal(sp, &e), &e);
+    buf_deinit(&b);
+    return sp;
+}
+
+/* --- calls --- */
+
+static void split(const char *what, str *org, str *name, str *version)
+{
+    str rest = str_c(what);
+    *org = *version = STR_NULL;
+    if (str_find(rest, '/') >= 0)
+        (void)str_cut(rest, '/', org, &rest);
+    (void)str_cut(rest, '@', name, version);
+}
+
+enum err kit_push_as(struct kit *k, const struct skill_push *in, const char *skill_md,
+                     struct skill *ret)
+{
+    struct spool *sp = kit_archive(k, skill_md);
+    enum err err = skill_push(k->service, in, sp, &k->a, ret, &k->e);
+    spool_free(sp);
+    return err;
+}
+
+enum err kit_try_push(struct kit *k, const char *what, const char *skill_md, struct skill *ret)
+{
+    struct skill_push in = {0};
+    split(what, &in.org, &in.name, &in.tag);
+    return kit_push_as(k, &in, skill_md, ret);
+}
+
+struct skill kit_push(struct kit *k, const char *what, const char *skill_md)
+{
+    struct skill s;
+    CHECK_OK(kit_try_push(k, what, skill_md, &s), &k->e);
+    return s;
+}
+
+struct skill_ref kit_ref(const char *what)
+{
+    struct skill_ref ref = {0};
+    split(what, &ref.org, &ref.slug, &ref.version);
+    if (ref.org.len)
+        ref.scope = SKILL_SCOPE_ORGANIZATION;
+    return ref;
+}
+
+enum err kit_try_resolve(struct kit *k, const char *what, struct skill *ret)
+{
+    struct skill_ref ref = kit_ref(what);
+    return skill_resolve(k->service, &ref, &k->a, ret, &k->e);
+}
+
+struct skill kit_resolve(struct kit *k, const char *what)
+{
+    struct skill s;
+    CHECK_OK(kit_try_resolve(k, what, &s), &k->e);
+    return s;
+}
+
+void kit_check_version(struct kit *k, const char *what, uint64_t want)
+{
+    CHECK_INT(kit_resolve(k, what).version_no, want);
+}
