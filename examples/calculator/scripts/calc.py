@@ -490,7 +490,7 @@ def expressions_of(arguments):
 
 def glue_negative(argv):
     """'-2 + 3' is an expression, though it starts like an option."""
-    return [f" {a}" if re.match(r"-[\d.(]", a) else a for a in argv]
+    return [f" {a}" if re.match(r"-+[\d.(]", a) else a for a in argv]
 
 
 def main(argv):
