@@ -180,8 +180,7 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *f, void *arg)
     return go_on(hc);
 }
 
-/* Every frame but DATA costs; requests and data earn (guard.c). Here, because nghttp2 reports
- * frames of unknown types nowhere else. */
+/* Every frame but DATA costs; requests and data earn (guard.c). */
 static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *arg)
 {
     struct h2_conn *hc = arg;
@@ -190,6 +189,20 @@ static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void 
     if (hd->type != NGHTTP2_DATA || empty)
         h2_guard_idle_frame(hc);
     return go_on(hc);
+}
+
+static int on_unknown_chunk(nghttp2_session *ng, const nghttp2_frame_hd *hd, const uint8_t *data,
+                            size_t len, void *arg)
+{
+    (void)ng, (void)hd, (void)data, (void)len;
+    return go_on(arg);
+}
+
+/* CANCEL: the frame is dropped. */
+static int drop_unknown(nghttp2_session *ng, void **payload, const nghttp2_frame_hd *hd, void *arg)
+{
+    (void)ng, (void)payload, (void)hd, (void)arg;
+    return NGHTTP2_ERR_CANCEL;
 }
 
 static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *data,
@@ -242,14 +255,24 @@ static void stream_frame_sent(struct h2_conn *hc, const nghttp2_frame *f)
         h2_stream_stop_reading(s);
 }
 
+/* The PING that measures the round trip must follow the notice, and PINGs overtake what is queued.
+ */
+static void goaway_sent(struct h2_conn *hc, const nghttp2_frame *f)
+{
+    if (f->goaway.last_stream_id == NOTICE_STREAM_ID)
+        (void)nghttp2_submit_ping(hc->ng, NGHTTP2_FLAG_NONE, NULL);
+    else
+        hc->goaway_sent = true;
+}
+
 static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *f, void *arg)
 {
     struct h2_conn *hc = arg;
     (void)ng;
     if (f->hd.type == NGHTTP2_HEADERS || f->hd.type == NGHTTP2_DATA)
         stream_frame_sent(hc, f);
-    if (f->hd.type == NGHTTP2_GOAWAY && f->goaway.last_stream_id != NOTICE_STREAM_ID)
-        hc->goaway_sent = true;
+    if (f->hd.type == NGHTTP2_GOAWAY)
+        goaway_sent(hc, f);
     return 0;
 }
 
@@ -327,6 +350,8 @@ enum err h2_callbacks_new(nghttp2_session_callbacks **ret, struct error *e)
     nghttp2_session_callbacks_set_on_header_callback(c, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback(c, on_invalid_header);
     nghttp2_session_callbacks_set_on_begin_frame_callback(c, on_begin_frame);
+    nghttp2_session_callbacks_set_on_extension_chunk_recv_callback(c, on_unknown_chunk);
+    nghttp2_session_callbacks_set_unpack_extension_callback(c, drop_unknown);
     nghttp2_session_callbacks_set_on_frame_recv_callback(c, on_frame_recv);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, on_data_chunk);
     nghttp2_session_callbacks_set_on_stream_close_callback(c, on_stream_close);

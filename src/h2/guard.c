@@ -108,9 +108,11 @@ static bool awaits_upload(const struct h2_conn *hc, const struct h2_stream *s)
 {
     if (s->remote_end || s->responded || s->stop || hc->pauses)
         return false;
-    int32_t stream = nghttp2_session_get_stream_local_window_size(hc->ng, s->id);
-    int32_t conn = nghttp2_session_get_local_window_size(hc->ng);
-    return stream > s->window / 4 && conn > hc->window / 4;
+    nghttp2_session *ng = hc->ng;
+    int32_t stream = nghttp2_session_get_stream_local_window_size(ng, s->id);
+    int32_t stream_size = nghttp2_session_get_stream_effective_local_window_size(ng, s->id);
+    int32_t conn = nghttp2_session_get_local_window_size(ng);
+    return stream > stream_size / 4 && conn > hc->window / 4;
 }
 
 /* Whether response bytes are ready and only the client's window is in the way. */
@@ -271,8 +273,7 @@ void h2_conn_drain(struct h2_conn *hc)
         return;
     hc->phase = H2_NOTICE;
     hc->notice_ns = now_of(hc);
-    (void)nghttp2_submit_shutdown_notice(hc->ng);
-    (void)nghttp2_submit_ping(hc->ng, NGHTTP2_FLAG_NONE, NULL);
+    (void)nghttp2_submit_shutdown_notice(hc->ng); /* then a PING, see goaway_sent */
     h2_conn_wake(hc);
     h2_conn_soon(hc);
 }

@@ -19,6 +19,14 @@ static const char http1_answer[] =
 
 /* --- what connections share --- */
 
+/* Frames of unknown types are ignored (RFC 9113 4.1), but only types we register are reported, and
+ * so counted (guard.c). */
+static void report_unknown_frames(nghttp2_option *o)
+{
+    for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++)
+        nghttp2_option_set_user_recv_extension_type(o, (uint8_t)type);
+}
+
 /* Closed streams are kept by nghttp2 (no_closed_streams stays off): what is still under way for
  * them is recognised instead of being taken for a connection error. */
 static enum err make_options(const struct h2_limits *l, nghttp2_option **ret, struct error *e)
@@ -30,6 +38,7 @@ static enum err make_options(const struct h2_limits *l, nghttp2_option **ret, st
     /* guard.c cuts earlier and says why; this is the second net */
     nghttp2_option_set_stream_reset_rate_limit(*ret, 2 * (uint64_t)l->reset_burst,
                                                2 * (uint64_t)l->reset_per_s);
+    report_unknown_frames(*ret);
     return ERR_OK;
 }
 
