@@ -78,8 +78,8 @@ TEST(resets_that_we_are_made_to_send)
         raw_request(fd, 2 * i + 1, "/wait", 4);
         raw_frame(fd, 8, 0, 2 * i + 1, most, 4);
     }
-    raw_expect_goaway(fd, CALM, "too many aborted streams");
-    CHECK(seen.opened <= 256); /* one batch of reads, and no more streams than allowed in it */
+    raw_expect_goaway(fd, CALM, "too many" /* aborted streams, or frames for refused ones */);
+    CHECK(seen.opened <= 500); /* of 2,000: what is open at once, and the burst */
     expect_serving(port);
     h2_server_free(s);
 }
