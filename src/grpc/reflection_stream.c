@@ -1,0 +1,149 @@
+/*
+ * The bidirectional stream of server reflection. What arrives is kept until the answer before it is
+ * out, and only then given back to the client's window: who does not read cannot ask on.
+ */
+#include "grpc/receive.h"
+#include "grpc/reflection.h"
+#include "grpc/server_impl.h"
+
+#include <nghttp2/nghttp2.h>
+#include <stdlib.h>
+
+#define REQUEST_MAX KIB(4)
+#define ARRIVED_MAX MIB(8) /* above every window: the transport bounds what arrives */
+
+struct stream_state {
+    struct receive receive;
+    struct buf arrived; /* bytes not looked at yet */
+    struct buf request; /* the message that is coming */
+    bool complete;      /* it is there */
+    bool ended;         /* END_STREAM was seen */
+};
+
+static enum err piece(void *ctx, str bytes, struct error *e)
+{
+    struct stream_state *s = ctx;
+    buf_add(&s->request, bytes);
+    return buf_status(&s->request, e);
+}
+
+static enum err message_end(void *ctx, struct error *e)
+{
+    (void)e;
+    ((struct stream_state *)ctx)->complete = true;
+    return ERR_OK;
+}
+
+/* Feeds byte by byte: the deframer must not run past the message that is answered next. Requests
+ * are some tens of bytes. */
+static enum err take_request(struct call *c, struct error *e)
+{
+    struct stream_state *s = c->state;
+    size_t n = 0;
+    enum err err = ERR_OK;
+    while (n < s->arrived.len && !s->complete && err == ERR_OK)
+        err = receive_feed(&s->receive, str_of(s->arrived.p + n++, 1), e);
+    buf_drop(&s->arrived, n);
+    if (n)
+        h2_stream_consume(c->stream, n);
+    return err;
+}
+
+static enum err answer_request(struct call *c, struct grpc_message *ret, struct error *e)
+{
+    struct stream_state *s = c->state;
+    const struct grpc_server *server = c->server;
+    struct reflection r = {
+        .symbols = server->symbols,
+        .descriptors = server->descriptors,
+        .n_descriptors = server->n_descriptors,
+        .services = server->services,
+        .n_services = server->n_services,
+    };
+    enum err err = reflection_answer(&r, buf_view(&s->request), &ret->head, e);
+    buf_clear(&s->request);
+    s->complete = false;
+    return err;
+}
+
+static enum err next_answer(void *ctx, struct grpc_message *ret, enum send_what *ret_what,
+                            struct error *e)
+{
+    struct call *c = ctx;
+    struct stream_state *s = c->state;
+    TRY(take_request(c, e));
+    *ret_what = s->complete ? SEND_MESSAGE : s->ended ? SEND_END : SEND_WAIT;
+    if (s->complete)
+        return answer_request(c, ret, e);
+    if (s->ended)
+        return receive_end(&s->receive, e);
+    if (atomic_load(&c->server->stopping))
+        return FAIL(e, ERR_UNAVAILABLE, "grpc.stopping", "the server is stopping");
+    return ERR_OK;
+}
+
+static void start(struct call *c)
+{
+    static const struct receive_sink sink = {NULL, piece, message_end};
+    struct error e;
+    struct stream_state *s = calloc(1, sizeof *s);
+    if (!s) {
+        FAIL_NOMEM(&e);
+        call_fail(c, &e);
+        return;
+    }
+    receive_init(&s->receive, REQUEST_MAX, c->may_gzip, &sink, s);
+    buf_init(&s->arrived, ARRIVED_MAX);
+    buf_init(&s->request, REQUEST_MAX);
+    c->state = s;
+    server_listen(c);
+    call_stream(c, next_answer);
+}
+
+static void data(struct call *c, str bytes)
+{
+    struct stream_state *s = c->state;
+    struct error e;
+    if (s->ended) {
+        h2_stream_consume(c->stream, bytes.len);
+        return;
+    }
+    buf_add(&s->arrived, bytes);
+    if (buf_status(&s->arrived, &e) != ERR_OK)
+        h2_stream_reset(c->stream, NGHTTP2_CANCEL);
+    else
+        h2_stream_resume(c->stream);
+}
+
+static void end(struct call *c)
+{
+    struct stream_state *s = c->state;
+    s->ended = true;
+    h2_stream_resume(c->stream);
+}
+
+static void drop(struct call *c)
+{
+    struct stream_state *s = c->state;
+    if (c->stream && s->arrived.len)
+        h2_stream_consume(c->stream, s->arrived.len);
+    buf_clear(&s->arrived);
+    s->ended = true;
+}
+
+static void free_state(struct call *c)
+{
+    struct stream_state *s = c->state;
+    receive_deinit(&s->receive);
+    buf_deinit(&s->arrived);
+    buf_deinit(&s->request);
+    free(s);
+}
+
+const struct call_kind reflection_kind = {start, data, end, drop, free_state};
+const struct grpc_method reflection_method = {
+    .path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+};
+const struct grpc_method reflection_alpha_method = {
+    .path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+};
