@@ -22,6 +22,7 @@ static inline json_t *golden_load(void)
 static inline str golden_bytes(const json_t *item)
 {
     str hex = str_c(json_string_value(json_object_get(item, "hex")));
+    CHECK(hex.len >= 2);
     uint8_t *bytes = malloc(hex.len / 2);
     CHECK(bytes && hex_decode(hex, bytes, hex.len / 2));
     return str_of(bytes, hex.len / 2);
