@@ -88,7 +88,7 @@ static enum err listen_on(struct server *s, const char *address, struct error *e
 {
     uint16_t want = s->port ? s->port : s->config->port;
     if (grpc_server_listen(s->grpc, address, want, &s->port, e) != ERR_OK)
-        return err_wrap(e, "cannot listen on %s, GRPC_PORT=%u", address, want);
+        return err_wrap(e, "GRPC_PORT=%u", want);
     buf_addf(&s->addresses, "%s%s", s->addresses.len ? "," : "", address);
     return ERR_OK;
 }
