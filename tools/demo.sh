@@ -19,7 +19,9 @@ trap cleanup EXIT
 
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 run() {
-  printf '\n$ %s\n' "${*//$work\//}"
+  local shown="$*"
+  shown=${shown//$work\//}
+  printf '\n$ %s\n' "${shown//$root\//}"
   "$@"
 }
 die() {
@@ -55,11 +57,11 @@ say "The example skill, applied"
 cp -r "$root/examples/calculator" "$work/calculator"
 cd "$work/calculator"
 run stigmer apply
-first=$(stigmer skill get calculator --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["status"]["version_hash"])')
+first=$(stigmer skill get calculator --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["status"]["versionHash"])')
 
 say "Applied again: the same bytes, the same version"
 stigmer apply >/dev/null
-again=$(stigmer skill get calculator --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["status"]["version_hash"])')
+again=$(stigmer skill get calculator --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["status"]["versionHash"])')
 [ "$first" = "$again" ] || die "the second apply made another version"
 echo "version $again, unchanged"
 
