@@ -25,9 +25,11 @@ int64_t clock_mono_ns(void)
 void clock_format_rfc3339(int64_t real_ns, char out[CLOCK_RFC3339_MAX])
 {
     int64_t frac = real_ns % NS_PER_S;
-    if (frac < 0)
+    time_t secs = (time_t)(real_ns / NS_PER_S);
+    if (frac < 0) {
         frac += NS_PER_S;
-    time_t secs = (time_t)((real_ns - frac) / NS_PER_S);
+        secs--;
+    }
     struct tm tm;
     char day[24];
     gmtime_r(&secs, &tm);

@@ -63,15 +63,14 @@ static void drop_half_character(char msg[ERR_MSG_MAX])
         msg[len - back] = '\0';
 }
 
-/* msg becomes "<formatted>", or "<formatted>: <tail>". Made aside: arguments may be old msg. */
+/* msg becomes "<formatted><separator><tail>". Made aside: arguments may point into the old one. */
 static void __attribute__((format(printf, 2, 0)))
-set_msg(struct error *e, const char *fmt, va_list ap, const char *tail)
+set_msg(struct error *e, const char *fmt, va_list ap, const char *separator, const char *tail)
 {
     char msg[ERR_MSG_MAX];
     (void)vsnprintf(msg, sizeof msg, fmt, ap);
     size_t used = strlen(msg);
-    if (tail)
-        (void)snprintf(msg + used, sizeof msg - used, ": %s", tail);
+    (void)snprintf(msg + used, sizeof msg - used, "%s%s", separator, tail);
     drop_half_character(msg);
     memcpy(e->msg, msg, sizeof msg);
 }
@@ -81,7 +80,7 @@ enum err error_set(struct error *e, enum err code, const char *reason, const cha
 {
     va_list ap;
     va_start(ap, fmt);
-    set_msg(e, fmt, ap, NULL);
+    set_msg(e, fmt, ap, "", "");
     va_end(ap);
     fill(e, code, 0, reason, file, line);
     return code;
@@ -93,7 +92,7 @@ enum err error_set_sys(struct error *e, enum err code, int sys, const char *reas
     va_list ap;
     char text[128];
     va_start(ap, fmt);
-    set_msg(e, fmt, ap, strerror_r(sys, text, sizeof text));
+    set_msg(e, fmt, ap, ": ", strerror_r(sys, text, sizeof text));
     va_end(ap);
     fill(e, code, sys, reason, file, line);
     return code;
@@ -103,7 +102,7 @@ enum err err_wrap(struct error *e, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    set_msg(e, fmt, ap, e->msg);
+    set_msg(e, fmt, ap, ": ", e->msg);
     va_end(ap);
     return e->code;
 }

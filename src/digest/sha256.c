@@ -12,6 +12,7 @@
 
 struct sha256 {
     EVP_MD_CTX *ctx;
+    bool running; /* libcrypto itself takes more bytes after the end */
 };
 
 /* Fetched once: an implicit fetch per hash takes a lock and a lookup (DESIGN.md 2.11). */
@@ -28,12 +29,16 @@ static enum err fail_crypto(struct error *e)
     return FAIL(e, ERR_INTERNAL, "digest.libcrypto", "SHA-256 failed in libcrypto");
 }
 
+static enum err fail_ended(struct error *e)
+{
+    return FAIL(e, ERR_INTERNAL, "digest.ended", "a hash was continued after its end");
+}
+
 enum err sha256_reset(struct sha256 *h, struct error *e)
 {
     pthread_once(&algorithm_once, fetch_algorithm);
-    if (!algorithm || EVP_DigestInit_ex2(h->ctx, algorithm, NULL) != 1)
-        return fail_crypto(e);
-    return ERR_OK;
+    h->running = algorithm && EVP_DigestInit_ex2(h->ctx, algorithm, NULL) == 1;
+    return h->running ? ERR_OK : fail_crypto(e);
 }
 
 enum err sha256_new(struct sha256 **ret, struct error *e)
@@ -63,14 +68,18 @@ DEFINE_CLEANUP(struct sha256 *, sha256_free);
 
 enum err sha256_update(struct sha256 *h, const void *p, size_t len, struct error *e)
 {
-    if (EVP_DigestUpdate(h->ctx, p, len) != 1)
-        return fail_crypto(e);
-    return ERR_OK;
+    if (!h->running)
+        return fail_ended(e);
+    h->running = EVP_DigestUpdate(h->ctx, p, len) == 1;
+    return h->running ? ERR_OK : fail_crypto(e);
 }
 
 enum err sha256_finish(struct sha256 *h, struct digest *ret, struct error *e)
 {
     unsigned n = 0;
+    if (!h->running)
+        return fail_ended(e);
+    h->running = false;
     if (EVP_DigestFinal_ex(h->ctx, ret->b, &n) != 1 || n != SHA256_LEN)
         return fail_crypto(e);
     return ERR_OK;

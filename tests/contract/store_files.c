@@ -71,12 +71,12 @@ static void check_modes(mode_t mask)
     char dir[200];
     struct error e;
     struct store *s = NULL;
-    snprintf(dir, sizeof dir, "%s/a%o/b", test_dir(), (unsigned)mask);
+    (void)snprintf(dir, sizeof dir, "%s/a%o/b", test_dir(), (unsigned)mask);
     umask(mask);
     CHECK_OK(store_open_fs(dir, &s, &e), &e);
     kit_put(s, HELLO, NULL);
     umask(022);
-    snprintf(dir, sizeof dir, "a%o/b/%s", (unsigned)mask, path_of(HELLO));
+    (void)snprintf(dir, sizeof dir, "a%o/b/%s", (unsigned)mask, path_of(HELLO));
     CHECK_INT(mode_of(dir), 0600);
     for (char *cut = strrchr(dir, '/'); cut; cut = strrchr(dir, '/')) {
         *cut = '\0';
@@ -184,7 +184,7 @@ static void make_socket(const char *name)
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK_INT(chdir(test_dir()), 0);
-    snprintf(sa.sun_path, sizeof sa.sun_path, "%s", name);
+    (void)snprintf(sa.sun_path, sizeof sa.sun_path, "%s", name);
     CHECK_INT(bind(fd, (struct sockaddr *)&sa, sizeof sa), 0);
     close(fd);
 }
@@ -397,7 +397,7 @@ TEST(a_file_in_the_way_is_told_at_the_start)
     make_other_file("skills");
     CHECK_ERR(store_open_fs(test_dir(), &s, &e), ERR_NOT_FOUND, &e);
     CHECK_CONTAINS(str_c(e.msg), STR("\"skills\""));
-    snprintf(path, sizeof path, "%s/skills/below", test_dir());
+    (void)snprintf(path, sizeof path, "%s/skills/below", test_dir());
     CHECK_ERR(store_open_fs(path, &s, &e), ERR_NOT_FOUND, &e);
     CHECK_CONTAINS(str_c(e.msg), str_c(path));
 }

@@ -37,7 +37,8 @@ TEST(fails_check_str)
 TEST(fails_check_ok)
 {
     struct error e;
-    CHECK_OK(FAIL(&e, ERR_NOT_FOUND, "test.reason", "the message"), &e);
+    enum err err = FAIL(&e, ERR_NOT_FOUND, "test.reason", "the message");
+    CHECK_OK(err, &e);
 }
 
 TEST(fails_check_err)
@@ -88,7 +89,7 @@ TEST(leaves_a_process_behind)
     if (pid == 0)
         for (;;)
             pause();
-    printf("# left %d\n", (int)pid);
+    (void)printf("# left %d\n", (int)pid);
     CHECK(false);
 }
 
@@ -96,7 +97,7 @@ TEST(leaves_files_behind)
 {
     CHECK_INT(mkdirat(test_dirfd(), "deep", 0700), 0);
     CHECK_INT(symlinkat("/etc", test_dirfd(), "deep/link"), 0);
-    printf("# dir %s\n", test_dir());
+    (void)printf("# dir %s\n", test_dir());
     CHECK(false);
 }
 

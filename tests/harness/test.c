@@ -42,18 +42,18 @@ void test_fail(const char *file, int line, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    printf("# %s:%d: ", file, line);
-    vprintf(fmt, ap);
-    printf("\n");
+    (void)printf("# %s:%d: ", file, line);
+    (void)vprintf(fmt, ap);
+    (void)printf("\n");
     va_end(ap);
-    fflush(stdout);
+    (void)fflush(stdout);
     _exit(1);
 }
 
 void test_skip(const char *reason)
 {
-    printf("# skipped: %s\n", reason);
-    fflush(stdout);
+    (void)printf("# skipped: %s\n", reason);
+    (void)fflush(stdout);
     _exit(EXIT_SKIPPED);
 }
 
@@ -62,7 +62,7 @@ static void escaped(str s, char *out, size_t max)
     struct buf b;
     buf_init(&b, max - 1);
     utf8_add_escaped(&b, str_head(s, max / 10));
-    snprintf(out, max, "%.*s%s", STR_ARG(buf_view(&b)), s.len > max / 10 ? "…" : "");
+    (void)snprintf(out, max, "%.*s%s", STR_ARG(buf_view(&b)), s.len > max / 10 ? "…" : "");
     buf_deinit(&b);
 }
 
@@ -134,7 +134,7 @@ static void await(pid_t pid)
         r = poll(&p, 1, timeout_s() * 1000);
     while (r < 0 && errno == EINTR);
     if (r == 0)
-        printf("# not done after %d s\n", timeout_s());
+        (void)printf("# not done after %d s\n", timeout_s());
     close(p.fd);
     kill(-pid, SIGKILL); /* with what the test itself started */
     kill(pid, SIGKILL);
@@ -143,11 +143,11 @@ static void await(pid_t pid)
 static int result_of(int status)
 {
     if (WIFSIGNALED(status))
-        printf("# ended by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        (void)printf("# ended by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
     if (!WIFEXITED(status))
         return 1;
     if (WEXITSTATUS(status) == 0 && !*finished) {
-        printf("# called exit(0) before its end\n");
+        (void)printf("# called exit(0) before its end\n");
         return 1;
     }
     return WEXITSTATUS(status);
@@ -157,10 +157,10 @@ static int run_child(const struct test *t)
 {
     int status = -1;
     *finished = false;
-    fflush(stdout);
+    (void)fflush(stdout);
     pid_t pid = fork();
     if (pid < 0) {
-        printf("# cannot fork\n");
+        (void)printf("# cannot fork\n");
         return 1;
     }
     if (pid == 0)
@@ -174,9 +174,9 @@ static int run_child(const struct test *t)
 static int run_test(const struct test *t)
 {
     const char *tmp = getenv("TMPDIR");
-    snprintf(dir_path, sizeof dir_path, "%.30s/stigmer-test.XXXXXX", tmp ? tmp : "/tmp");
+    (void)snprintf(dir_path, sizeof dir_path, "%.30s/stigmer-test.XXXXXX", tmp ? tmp : "/tmp");
     if (!mkdtemp(dir_path)) {
-        printf("# cannot make %s\n", dir_path);
+        (void)printf("# cannot make %s\n", dir_path);
         return 1;
     }
     int r = run_child(t);
@@ -196,25 +196,25 @@ int main(int argc, char **argv)
 {
     int n = 0, failed = 0;
     bool list = argc == 2 && strcmp(argv[1], "--list") == 0;
-    setvbuf(stdout, NULL, _IOLBF, 0);
+    (void)setvbuf(stdout, NULL, _IOLBF, 0);
     finished =
         mmap(NULL, sizeof *finished, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (finished == MAP_FAILED)
         return 1;
     if (!list)
-        printf("TAP version 13\n");
+        (void)printf("TAP version 13\n");
     for (const struct test *t = __start_tests; t < __stop_tests; t++) {
         if (list) {
-            printf("%s\n", t->name);
+            (void)printf("%s\n", t->name);
         } else if (chosen(t, argc, argv)) {
             int r = run_test(t);
             bool skipped = r == EXIT_SKIPPED;
             failed += r != 0 && !skipped;
-            printf("%sok %d - %s%s\n", r && !skipped ? "not " : "", ++n, t->name,
-                   skipped ? " # SKIP see above" : "");
+            (void)printf("%sok %d - %s%s\n", r && !skipped ? "not " : "", ++n, t->name,
+                         skipped ? " # SKIP see above" : "");
         }
     }
     if (!list)
-        printf("1..%d\n", n);
+        (void)printf("1..%d\n", n);
     return failed || (!list && n == 0);
 }
