@@ -12,7 +12,7 @@ static void report(struct cli *c, const struct error *e)
     term_printf(&c->err, " ");
     term_foreign_lines(&c->err, str_c(e->msg));
     term_printf(&c->err, "\n");
-    (void)fwrite(c->hint.p, 1, c->hint.len, stderr);
+    term_raw(&c->err, buf_view(&c->hint));
 }
 
 static int fail(struct cli *c, const char *path, const struct error *e)

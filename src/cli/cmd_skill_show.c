@@ -10,7 +10,7 @@ static void print_text(const struct term *t, str text)
 {
     str line;
     if (!t->tty) {
-        (void)fwrite(text.p, 1, text.len, t->f);
+        term_raw(t, text);
         return;
     }
     while (str_cut(text, '\n', &line, &text)) {

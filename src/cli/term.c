@@ -31,6 +31,12 @@ void term_printf(const struct term *t, const char *fmt, ...)
     va_end(ap);
 }
 
+void term_raw(const struct term *t, str s)
+{
+    if (s.len)
+        (void)fwrite(s.p, 1, s.len, t->f);
+}
+
 void term_styled(const struct term *t, enum term_style style, const char *text)
 {
     /* ECMA-48 SGR: 1 bold, 31 red, 32 green, 33 yellow */
@@ -70,7 +76,7 @@ static void write_safe(const struct term *t, str s, const char *keep)
             piece.len--;
         buf_clear(&b);
         text_add_safe(&b, piece, keep);
-        (void)fwrite(b.p, 1, b.len, t->f);
+        term_raw(t, buf_view(&b));
         s = str_skip(s, piece.len);
     }
 }
@@ -143,7 +149,7 @@ static size_t width_of(str s)
 
 static void print_cell(const struct term *to, str cell, size_t width, bool last)
 {
-    (void)fwrite(cell.p, 1, cell.len, to->f);
+    term_raw(to, cell);
     if (last)
         (void)fputc('\n', to->f);
     else

@@ -24,6 +24,8 @@ enum term_style { TERM_GREEN, TERM_RED, TERM_YELLOW, TERM_BOLD };
 
 void term_init(struct term *t, FILE *f);
 void term_printf(const struct term *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Bytes as they are: text that is safe already, or that is not for a terminal. */
+void term_raw(const struct term *t, str s);
 /* Our own text in a style. */
 void term_styled(const struct term *t, enum term_style style, const char *text);
 /* Foreign text of one line: everything that is not plain is shown as an escape. */
