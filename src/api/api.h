@@ -20,9 +20,9 @@ struct api {
     struct store *store;          /* borrowed: uploads spool here */
 };
 
-/* The archive limit of 100 MiB is the audit's to refuse, with its own text; what is larger than
- * this is not even read. */
-#define API_ARTIFACT_MAX (MIB(100) + MIB(1))
+/* Bytes of a push message. The archive limit of 100 MiB is the audit's to refuse, with its own
+ * text; what is larger than this is not even read. */
+#define API_PUSH_MAX (MIB(100) + MIB(1))
 
 extern const struct grpc_method api_methods[];
 extern const size_t api_n_methods;

@@ -9,17 +9,12 @@
 
 #include <stdlib.h>
 
-/* A request of 64 KiB and what decoding it takes. */
-#define ARTIFACT_ARENA_MAX MIB(4)
-
 /* On the loop (ret_defer given) only what was verified before is opened; otherwise *ret_defer. */
 static enum err open_requested(struct api *api, str request, bool *ret_defer, struct artifact *ret,
                                struct error *e)
 {
-    CLEANUP(arena_deinit) struct arena a;
-    arena_init(&a, ARTIFACT_ARENA_MAX);
     str key;
-    TRY(request_artifact(request, &a, &key, e));
+    TRY(request_artifact(request, &key, e));
     bool ready = true;
     TRY(skill_open_artifact(api->skills, key, ret_defer != NULL, &ready, ret, e));
     if (ret_defer)

@@ -62,11 +62,17 @@ static enum err malformed(const ProtobufCMessageDescriptor *type, struct error *
                 type->name);
 }
 
+static enum err check_utf8(str value, const char *prefix, const char *name, struct error *e)
+{
+    if (utf8_valid(value))
+        return ERR_OK;
+    return FAIL(e, ERR_INVALID_ARGUMENT, "api.utf8",
+                "validation error: %s%s: value must be valid UTF-8", prefix, name);
+}
+
 static enum err check_string(str value, const char *prefix, const char *name, struct error *e)
 {
-    if (!utf8_valid(value))
-        return FAIL(e, ERR_INVALID_ARGUMENT, "api.utf8",
-                    "validation error: %s%s: value must be valid UTF-8", prefix, name);
+    TRY(check_utf8(value, prefix, name, e));
     if (str_find(value, '\0') >= 0)
         return FAIL(e, ERR_INVALID_ARGUMENT, "api.nul",
                     "validation error: %s%s: value must not contain NUL characters", prefix, name);
@@ -137,4 +143,22 @@ enum err decode_message(const ProtobufCMessageDescriptor *type, str bytes, struc
     if (*ret)
         return ERR_OK;
     return source.exhausted ? FAIL_NOMEM(e) : malformed(type, e);
+}
+
+enum err decode_text(const ProtobufCMessageDescriptor *type, str bytes, str *ret, struct error *e)
+{
+    *ret = STR_NULL;
+    while (bytes.len > 0) {
+        uint32_t number;
+        unsigned wire_type;
+        str value = STR_NULL;
+        if (!cut_field(&bytes, &number, &wire_type, &value) ||
+            (number == 1 && wire_type != WIRE_LENGTH))
+            return malformed(type, e);
+        if (number != 1)
+            continue;
+        TRY(check_utf8(value, "", type->fields[0].name, e));
+        *ret = value; /* the last one counts */
+    }
+    return ERR_OK;
 }

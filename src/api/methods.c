@@ -47,7 +47,7 @@ static enum err get(struct call *c, struct error *e)
 {
     str id;
     struct skill skill;
-    TRY(request_id(c->request, &c->a, &id, e));
+    TRY(request_id(c->request, &id, e));
     TRY(skill_get(c->skills, id, &c->a, &skill, e));
     return reply_skill(&skill, &c->a, c->out, e);
 }
@@ -126,7 +126,7 @@ static enum err delete_skill(struct call *c, struct error *e)
 {
     str id;
     struct skill skill;
-    TRY(request_id(c->request, &c->a, &id, e));
+    TRY(request_id(c->request, &id, e));
     TRY(skill_delete(c->skills, id, STR_NULL, &c->a, &skill, e));
     return reply_skill(&skill, &c->a, c->out, e);
 }

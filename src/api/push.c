@@ -32,7 +32,7 @@ static enum err push_begin(void *service, struct grpc_context *c, void **ret, st
 static enum err write_piece(struct push *p, str piece, struct error *e)
 {
     if (!p->spool)
-        TRY(store_spool(p->api->store, API_ARTIFACT_MAX, &p->spool, e));
+        TRY(store_spool(p->api->store, API_PUSH_MAX, &p->spool, e));
     return spool_write(p->spool, piece.p, piece.len, e);
 }
 
@@ -71,7 +71,9 @@ static void push_free(void *upload)
 
 const struct grpc_upload api_push = {
     .field = FIELD_ARTIFACT,
-    .max_field = API_ARTIFACT_MAX,
+    .name = "artifact",
+    .max_message = API_PUSH_MAX,
+    .max_field = API_PUSH_MAX,
     .begin = push_begin,
     .bytes = push_bytes,
     .finish = push_finish,

@@ -35,10 +35,9 @@ enum err request_push(str rest, uint64_t artifact_len, struct arena *a, struct s
     return check_end(&c, e);
 }
 
-enum err request_id(str bytes, struct arena *a, str *ret_id, struct error *e)
+enum err request_id(str bytes, str *ret_id, struct error *e)
 {
-    DECODE(PB_SKILL(SkillId), r, pb_skill(skill_id__descriptor), bytes, a, e);
-    *ret_id = str_c(r->value);
+    TRY(decode_text(&pb_skill(skill_id__descriptor), bytes, ret_id, e));
     struct check c = CHECK_INIT;
     check_required(&c, "value", ret_id->len);
     return check_end(&c, e);
@@ -120,11 +119,9 @@ enum err request_by_hash(str bytes, struct arena *a, struct skill_ref *ret, stru
     return check_end(&c, e);
 }
 
-enum err request_artifact(str bytes, struct arena *a, str *ret_key, struct error *e)
+enum err request_artifact(str bytes, str *ret_key, struct error *e)
 {
-    DECODE(PB_SKILL(GetArtifactRequest), r, pb_skill(get_artifact_request__descriptor), bytes, a,
-           e);
-    *ret_key = str_c(r->artifact_storage_key);
+    TRY(decode_text(&pb_skill(get_artifact_request__descriptor), bytes, ret_key, e));
     struct check c = CHECK_INIT;
     check_required(&c, "artifact_storage_key", ret_key->len);
     return check_end(&c, e);

@@ -1,8 +1,9 @@
 /*
  * The requests: from bytes to what the skill service takes, validated as API.md section 3 says.
  *
- * Everything answered lives in the arena. Errors: INVALID_ARGUMENT with a text for the client.
- * Pages: no size, or 0, means 20; more than 100 gives 100 (the answer's next_page_token leads on).
+ * Everything answered lives in the arena, where there is one. Errors: INVALID_ARGUMENT with a text
+ * for the client. Pages: no size, or 0, means 20; more than 100 gives 100 (the answer's
+ * next_page_token leads on).
  */
 #ifndef STIGMER_API_REQUEST_H
 #define STIGMER_API_REQUEST_H
@@ -14,16 +15,16 @@ enum { REQUEST_PAGE_DEFAULT = 20, REQUEST_PAGE_MAX = 100 };
 /* rest: the message without its artifact, of which there were artifact_len bytes. */
 enum err request_push(str rest, uint64_t artifact_len, struct arena *a, struct skill_push *ret,
                       struct error *e);
-/* SkillId. */
-enum err request_id(str bytes, struct arena *a, str *ret_id, struct error *e);
+/* SkillId; the id is a view into bytes. */
+enum err request_id(str bytes, str *ret_id, struct error *e);
 /* ApiResourceReference. */
 enum err request_reference(str bytes, struct arena *a, struct skill_ref *ret, struct error *e);
 /* GetSkillByTagRequest; ret->version is the tag. */
 enum err request_by_tag(str bytes, struct arena *a, struct skill_ref *ret, struct error *e);
 /* GetSkillByHashRequest; ret->version is the text given, which may be no hash at all. */
 enum err request_by_hash(str bytes, struct arena *a, struct skill_ref *ret, struct error *e);
-/* GetArtifactRequest. */
-enum err request_artifact(str bytes, struct arena *a, str *ret_key, struct error *e);
+/* GetArtifactRequest; the key is a view into bytes. */
+enum err request_artifact(str bytes, str *ret_key, struct error *e);
 /* FindApiResourcesRequest. */
 enum err request_find(str bytes, struct arena *a, struct skill_find *ret, struct error *e);
 /* ListSkillVersionsRequest. */

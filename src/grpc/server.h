@@ -48,8 +48,10 @@ struct grpc_reply {
 enum grpc_kind { GRPC_INLINE, GRPC_WORKER, GRPC_UPLOAD };
 
 struct grpc_upload {
-    uint32_t field;     /* number of the streamed bytes field */
-    uint64_t max_field; /* bytes; beyond it RESOURCE_EXHAUSTED naming both sizes, at once */
+    uint32_t field;       /* number of the streamed bytes field */
+    const char *name;     /* of that field, for messages; may be NULL */
+    uint64_t max_message; /* bytes of the whole message; 0 = max_field and max_request together */
+    uint64_t max_field;   /* bytes; beyond it RESOURCE_EXHAUSTED naming both sizes, at once */
     /* begin: *ret is the upload's own object. Called before the first bytes are passed on. */
     enum err (*begin)(void *service, struct grpc_context *c, void **ret, struct error *e);
     enum err (*bytes)(void *upload, str piece, struct error *e);

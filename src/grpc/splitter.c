@@ -12,6 +12,7 @@ enum { WIRE_VARINT = 0, WIRE_64BIT = 1, WIRE_BYTES = 2, WIRE_32BIT = 5 };
 #define VARINT_BYTES_MAX 10 /* of a value */
 #define LENGTH_BYTES_MAX 5  /* of a length */
 #define LENGTH_MAX       ((uint64_t)INT_MAX)
+#define LABEL_MAX        64 /* bytes of what messages call the streamed field */
 
 void splitter_init(struct splitter *s, uint32_t field, uint64_t max_field, size_t max_rest,
                    splitter_fn *sink, void *ctx)
@@ -31,12 +32,23 @@ static enum err malformed(const char *what, struct error *e)
                 "the request is not a valid protobuf message: %s", what);
 }
 
+/* "field 4", or "field 4 (artifact)" when its name is known. */
+static const char *label(const struct splitter *s, char out[LABEL_MAX])
+{
+    if (s->name)
+        (void)snprintf(out, LABEL_MAX, "field %" PRIu32 " (%s)", s->field, s->name);
+    else
+        (void)snprintf(out, LABEL_MAX, "field %" PRIu32, s->field);
+    return out;
+}
+
 static enum err rest_full(const struct splitter *s, uint64_t more, struct error *e)
 {
+    char name[LABEL_MAX];
     return FAIL(e, ERR_RESOURCE_EXHAUSTED, "grpc.message.too_large",
-                "the fields of the request beside field %" PRIu32 " have %" PRIu64
+                "the fields of the request beside %s have %" PRIu64
                 " bytes or more, the limit is %zu bytes",
-                s->field, s->rest.len + more, s->rest.max);
+                label(s, name), s->rest.len + more, s->rest.max);
 }
 
 static enum err gather(struct splitter *s, str piece, struct error *e)
@@ -63,13 +75,14 @@ static void go_value(struct splitter *s, enum splitter_state state, uint64_t lef
 
 static enum err streamed_tag(struct splitter *s, struct error *e)
 {
+    char name[LABEL_MAX];
     if (s->wire != WIRE_BYTES)
         return FAIL(e, ERR_INVALID_ARGUMENT, "grpc.message.wire_type",
-                    "field %" PRIu32 " of the request is not a bytes field (wire type %u)",
-                    s->field, s->wire);
+                    "%s of the request is not a bytes field (wire type %u)", label(s, name),
+                    s->wire);
     if (s->seen)
         return FAIL(e, ERR_INVALID_ARGUMENT, "grpc.message.repeated",
-                    "field %" PRIu32 " of the request comes more than once", s->field);
+                    "%s of the request comes more than once", label(s, name));
     s->seen = true;
     go(s, SPLITTER_LENGTH, 0);
     return ERR_OK;
@@ -128,13 +141,13 @@ static enum err varint_byte(struct splitter *s, uint8_t b, struct error *e)
 static enum err length_done(struct splitter *s, struct error *e)
 {
     uint64_t length = s->length;
+    char name[LABEL_MAX];
     if (length > LENGTH_MAX)
         return malformed("a length of 2 GiB or more", e);
     if (s->streaming && length > s->max_field)
         return FAIL(e, ERR_RESOURCE_EXHAUSTED, "grpc.message.field_too_large",
-                    "field %" PRIu32 " of the request has %" PRIu64 " bytes, the limit is %" PRIu64
-                    " bytes",
-                    s->field, length, s->max_field);
+                    "%s of the request has %" PRIu64 " bytes, the limit is %" PRIu64 " bytes",
+                    label(s, name), length, s->max_field);
     if (!s->streaming && length > s->rest.max - s->rest.len)
         return rest_full(s, length, e);
     go_value(s, s->streaming ? SPLITTER_STREAM : SPLITTER_COPY, length);

@@ -27,6 +27,7 @@ enum splitter_state {
 struct splitter {
     uint32_t field;
     uint64_t max_field;
+    const char *name; /* of the streamed field, for messages: may be set after init */
     splitter_fn *sink;
     void *ctx;
     struct buf rest; /* the other fields */

@@ -250,7 +250,8 @@ static struct upload *new_upload(struct call *c)
 {
     static const struct receive_sink sink = {begin_message, split_piece, end_message};
     const struct grpc_upload *m = c->method->upload;
-    uint64_t max = m->max_field + c->method->max_request + FRAME_EXTRA;
+    uint64_t max =
+        m->max_message ? m->max_message : m->max_field + c->method->max_request + FRAME_EXTRA;
     struct upload *u = calloc(1, sizeof *u);
     if (!u)
         return NULL;
@@ -262,6 +263,7 @@ static struct upload *new_upload(struct call *c)
     u->done.run = job_done;
     receive_init(&u->receive, max, c->may_gzip, &sink, u);
     splitter_init(&u->splitter, m->field, m->max_field, c->method->max_request, pass_bytes, u);
+    u->splitter.name = m->name;
     grpc_reply_init(&u->reply);
     return u;
 }

@@ -60,11 +60,20 @@ static unsigned clamp(unsigned n, unsigned min, unsigned max)
     return n < min ? min : n > max ? max : n;
 }
 
+static enum err load_tls(struct server *s, struct error *e)
+{
+    const struct config *c = s->config;
+    if (!c->tls_cert_file[0])
+        return ERR_OK;
+    if (tls_server_new(c->tls_cert_file, c->tls_key_file, &s->tls, e) != ERR_OK)
+        return err_wrap(e, "TLS_CERT_FILE=%s TLS_KEY_FILE=%s", c->tls_cert_file, c->tls_key_file);
+    return ERR_OK;
+}
+
 static enum err make_grpc(struct server *s, struct error *e)
 {
     unsigned n_cpus = sys_n_cpus();
-    if (s->config->tls_cert_file[0])
-        TRY(tls_server_new(s->config->tls_cert_file, s->config->tls_key_file, &s->tls, e));
+    TRY(load_tls(s, e));
     TRY(pool_new("worker", clamp(n_cpus * WORKERS_PER_CPU, MIN_WORKERS, MAX_WORKERS), MAX_QUEUED,
                  &s->workers, e));
     size_t n_descriptors = proto_descriptors(s->descriptors, MAX_DESCRIPTORS);

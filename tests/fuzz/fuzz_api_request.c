@@ -30,12 +30,14 @@ static void push(str in, struct arena *a, struct result *r)
 
 static void id(str in, struct arena *a, struct result *r)
 {
-    r->code = request_id(in, a, &r->texts[0], &r->e);
+    (void)a;
+    r->code = request_id(in, &r->texts[0], &r->e);
 }
 
 static void artifact(str in, struct arena *a, struct result *r)
 {
-    r->code = request_artifact(in, a, &r->texts[0], &r->e);
+    (void)a;
+    r->code = request_artifact(in, &r->texts[0], &r->e);
 }
 
 static void reference(str in, struct arena *a, struct result *r)

@@ -195,6 +195,7 @@ TEST(the_push_limit_is_above_the_archive_limit)
 {
     const struct grpc_upload *u = find(COMMAND "push")->upload;
     CHECK_INT(u->field, 4);
+    CHECK_INT(u->max_message, 104857600 + 1048576);
     CHECK_INT(u->max_field, 104857600 + 1048576);
 }
 

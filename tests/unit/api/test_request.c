@@ -8,8 +8,11 @@
 #define HEX64   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define PATTERN "value does not match regex pattern `^$|^[a-zA-Z0-9._-]+$`"
 #define ENUM    "value must be one of the defined enum values"
-#define X128    HEX64 HEX64
-#define X256    X128 X128
+#define BROKEN(type)                                                                               \
+    "the request is not a valid ai.stigmer.agentic.skill.v1." type                                 \
+    " message: its protobuf encoding is damaged"
+#define X128 HEX64 HEX64
+#define X256 X128 X128
 
 static uint8_t packed[4096];
 
@@ -283,22 +286,32 @@ TEST(a_tag_to_look_up_is_bounded)
 
 TEST(ids_and_keys_are_required)
 {
-    struct arena a;
-    arena_init(&a, KIB(64));
-    struct error e = {0};
-    str got;
-    check_answer(request_id(STR_NULL, &a, &got, &e), &e,
-                 "validation error: value: value is required");
-    check_answer(request_artifact(STR_NULL, &a, &got, &e), &e,
-                 "validation error: artifact_storage_key: value is required");
-    check_answer(request_id(STR("\x0a\x01x"), &a, &got, &e), &e, NULL);
-    CHECK_STR(got, STR("x"));
-    check_answer(request_artifact(STR("\x0a\x02"
-                                      ".."),
-                                  &a, &got, &e),
-                 &e, NULL);
-    CHECK_STR(got, STR(".."));
-    arena_deinit(&a);
+    static const struct {
+        str bytes, want;
+        const char *id, *key; /* errors */
+    } rows[] = {
+        {STR("\x0a\x01x"), STR("x"), NULL, NULL},
+        {STR("\x0a\x02.."), STR(".."), NULL, NULL},
+        {STR("\x0a\x01x\x0a\x01y"), STR("y"), NULL, NULL},        /* the last one counts */
+        {STR("\x0a\x03x\0y"), STR("x\0y"), NULL, NULL},           /* nobody's name, but one */
+        {STR("\x10\x05\x0a\x01x\x18\x01"), STR("x"), NULL, NULL}, /* unknown fields */
+        {STR(""), STR(""), "validation error: value: value is required",
+         "validation error: artifact_storage_key: value is required"},
+        {STR("\x0a\x01\xff"), STR(""), "validation error: value: value must be valid UTF-8",
+         "validation error: artifact_storage_key: value must be valid UTF-8"},
+        {STR("\x08\x01"), STR(""), BROKEN("SkillId"), BROKEN("GetArtifactRequest")},
+        {STR("\x0a\x02x"), STR(""), BROKEN("SkillId"), BROKEN("GetArtifactRequest")},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct error e = {0};
+        str got;
+        check_answer(request_id(rows[i].bytes, &got, &e), &e, rows[i].id);
+        if (!rows[i].id)
+            CHECK_STR(got, rows[i].want);
+        check_answer(request_artifact(rows[i].bytes, &got, &e), &e, rows[i].key);
+        if (!rows[i].key)
+            CHECK_STR(got, rows[i].want);
+    }
 }
 
 struct find_row {
@@ -389,9 +402,7 @@ struct raw_row {
     const char *want; /* NULL: accepted */
 };
 
-#define BROKEN_PUSH                                                                                \
-    "the request is not a valid ai.stigmer.agentic.skill.v1.PushSkillRequest message: its "        \
-    "protobuf encoding is damaged"
+#define BROKEN_PUSH BROKEN("PushSkillRequest")
 
 static const struct raw_row raw_rows[] = {
     {"unknown fields are skipped", STR("\x0a\x01x\xf8\x07\x05\xfa\x07\x02hi\xfd\x07zzzz"), false,
@@ -443,8 +454,8 @@ TEST(a_full_arena_is_no_malformed_request)
     struct arena a;
     arena_init(&a, 16);
     struct error e = {0};
-    str got;
-    CHECK_ERR(request_id(STR("\x0a\x01x"), &a, &got, &e), ERR_RESOURCE_EXHAUSTED, &e);
+    struct skill_ref got;
+    CHECK_ERR(request_reference(STR("\x22\x01x"), &a, &got, &e), ERR_RESOURCE_EXHAUSTED, &e);
     arena_deinit(&a);
 }
 
