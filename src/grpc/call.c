@@ -77,6 +77,7 @@ static enum h2_more end_answer(struct call *c)
     status_headers(c, &h);
     enum err err = h2_stream_trailers(c->stream, h.rows, h.n, &e);
     buf_deinit(&h.message);
+    h2_stream_stop_reading(c->stream); /* a stream may fail before its request has ended */
     return err == ERR_OK ? H2_END : H2_FAIL;
 }
 

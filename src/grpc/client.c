@@ -275,8 +275,11 @@ static enum err send_request(struct exchange *x, struct error *e)
 
 /* --- a call --- */
 
+/* What the server has said since the last call counts: it may have gone. */
 static enum err connect_h2(struct grpc_client *c, struct error *e)
 {
+    if (c->h2)
+        TRY(loop_run_once(c->loop, 0, e));
     if (c->h2 && h2_client_usable(c->h2))
         return ERR_OK;
     h2_client_free(c->h2);

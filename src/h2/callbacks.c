@@ -280,8 +280,9 @@ static int on_frame_not_send(nghttp2_session *ng, const nghttp2_frame *f, int co
 {
     struct h2_stream *s = find(arg, f->hd.stream_id);
     (void)ng, (void)code;
-    if (f->hd.type == NGHTTP2_HEADERS && s)
-        h2_stream_reset(s, NGHTTP2_INTERNAL_ERROR);
+    if (f->hd.type == NGHTTP2_HEADERS && s) /* a client's request: the server never saw it */
+        h2_stream_reset(s, s->hc->env->shared->server ? NGHTTP2_INTERNAL_ERROR
+                                                      : NGHTTP2_REFUSED_STREAM);
     return 0;
 }
 

@@ -219,17 +219,21 @@ void fixture_start(struct fixture *f, const struct fixture_options *o)
     CHECK_OK(pool_new("work", o->n_workers ? o->n_workers : 2, o->max_queued ? o->max_queued : 1000,
                       &f->workers, &e),
              &e);
+    struct h2_limits limits = h2_limits_default;
+    limits.goaway_wait_ms = 10; /* round trips are short here */
     struct grpc_server_options options = {
         .methods = methods,
         .n_methods = ARRAY_SIZE(methods),
         .service = f,
         .workers = f->workers,
-        .limits = o->limits,
+        .descriptors = o->descriptors,
+        .n_descriptors = o->n_descriptors,
+        .limits = o->limits ? o->limits : &limits,
         .n_loops = o->n_loops ? o->n_loops : 2,
         .upload_budget = o->budget ? o->budget : MIB(4),
     };
     CHECK_OK(grpc_server_new(&options, &f->server, &e), &e);
-    CHECK_OK(grpc_server_listen(f->server, "127.0.0.1", 0, &f->port, &e), &e);
+    CHECK_OK(grpc_server_listen(f->server, "127.0.0.1", o->port, &f->port, &e), &e);
     CHECK_OK(grpc_server_start(f->server, &e), &e);
     snprintf(f->target, sizeof f->target, "127.0.0.1:%u", f->port);
 }

@@ -24,11 +24,23 @@
 #define REST_MAX     KIB(4)
 #define REQUEST_MAX  KIB(64)
 
+/* The sanitizers keep freed memory: what is checked of it means nothing then. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define FIXTURE_SANITIZED true
+#elif defined(__has_feature)
+#define FIXTURE_SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define FIXTURE_SANITIZED false
+#endif
+
 struct fixture_options {
     size_t budget; /* of uploads; 0 = 4 MiB */
     unsigned n_loops, n_workers;
     size_t max_queued; /* jobs */
     const struct h2_limits *limits;
+    const str *descriptors;
+    size_t n_descriptors;
+    uint16_t port; /* 0 = any */
 };
 
 struct fixture {
