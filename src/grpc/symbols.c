@@ -20,19 +20,19 @@ enum {
 
 /* What may be declared inside what: the field of the container, and what it contains in turn. */
 struct rule {
+    const struct rule *inside;
     uint32_t field;
-    const struct rule *inside; /* NULL: nothing */
-    bool beside;               /* its content is named beside it: values of an enum */
+    bool beside; /* its content is named beside it: values of an enum */
 };
-static const struct rule nothing[] = {{0}};
-static const struct rule in_enum[] = {{2, nothing, false}, {0}};
-static const struct rule in_service[] = {{2, nothing, false}, {0}};
+static const struct rule nothing[] = {{NULL}};
+static const struct rule in_enum[] = {{nothing, 2, false}, {NULL}};
+static const struct rule in_service[] = {{nothing, 2, false}, {NULL}};
 static const struct rule in_message[] = {
-    {2, nothing, false}, {3, in_message, false}, {4, in_enum, true},
-    {6, nothing, false}, {8, nothing, false},    {0},
+    {nothing, 2, false}, {in_message, 3, false}, {in_enum, 4, true},
+    {nothing, 6, false}, {nothing, 8, false},    {NULL},
 };
 static const struct rule in_file[] = {
-    {4, in_message, false}, {5, in_enum, true}, {6, in_service, false}, {7, nothing, false}, {0},
+    {in_message, 4, false}, {in_enum, 5, true}, {in_service, 6, false}, {nothing, 7, false}, {NULL},
 };
 
 struct symbol {

@@ -280,17 +280,16 @@ static void start(struct call *c)
     }
 }
 
-/* The last chunk of the queue when it has room, or a new one. */
-static struct chunk *open_chunk(struct upload *u)
+static struct chunk *last_chunk(struct upload *u)
 {
-    struct chunk *k =
-        list_empty(&u->queue) ? NULL : CONTAINER_OF(u->queue.prev, struct chunk, link);
-    if (k && k->len < CHUNK_LEN)
-        return k;
-    k = malloc(sizeof *k);
+    return CONTAINER_OF(u->queue.prev, struct chunk, link);
+}
+
+static struct chunk *new_chunk(struct upload *u)
+{
+    struct chunk *k = malloc(sizeof *k);
     if (!k)
         return NULL;
-    k->link = (struct list){0};
     k->len = 0;
     k->charged = ledger_take(&u->call->server->upload_budget, sizeof *k);
     if (!k->charged) {
@@ -299,6 +298,13 @@ static struct chunk *open_chunk(struct upload *u)
     }
     list_push_back(&u->queue, &k->link);
     return k;
+}
+
+/* The last chunk of the queue when it has room, or a new one. */
+static struct chunk *open_chunk(struct upload *u)
+{
+    bool room = !list_empty(&u->queue) && last_chunk(u)->len < CHUNK_LEN;
+    return room ? last_chunk(u) : new_chunk(u);
 }
 
 /* Returns what did not find memory. */
