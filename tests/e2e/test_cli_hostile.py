@@ -3,6 +3,9 @@
 
 import io as files
 import os
+import socket
+import threading
+import time
 import zipfile
 from concurrent import futures
 
@@ -35,6 +38,9 @@ class Liar:
         def unary(request, context):
             self.seen[name] = request
             answer = self.answers.get(name, b"")
+            if isinstance(answer, threading.Event):  # never answers while the test runs
+                answer.wait(30)
+                return b""
             if isinstance(answer, tuple):
                 context.abort(*answer)
             return answer
@@ -234,6 +240,48 @@ def a_server_that_is_not_serving():
     equal(done.code, 3)
     liar.answers = {"Check": b"\x08\x01"}
     contains(cli("server", "status").ok().out, "Healthy:  yes")
+
+
+@test
+def a_call_that_is_never_answered_ends_at_the_timeout():
+    release = threading.Event()
+    liar.answers = {"getByReference": release}
+    started = time.monotonic()
+    done = cli("skill", "get", "good", "--timeout", "1").failed(1)
+    took = time.monotonic() - started
+    release.set()
+    check(0.9 <= took < 10, f"{took} s")
+    lacks(done.err, "Cannot connect")
+
+
+@test
+def a_port_where_nobody_speaks_ends_at_the_timeout():
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        started = time.monotonic()
+        cli("skill", "list", "--server", address, "--timeout", "1").failed(1, "Cannot connect")
+        check(time.monotonic() - started < 10)
+        equal(cli("server", "status", "--server", address, "--timeout", "1").code, 3)
+
+
+@test
+def a_port_where_another_protocol_is_spoken():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+
+        def answer():
+            peer, _ = other.accept()
+            with peer:
+                peer.recv(4096)
+                peer.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        cli("skill", "list", "--server", f"127.0.0.1:{other.getsockname()[1]}").failed(1)
+        thread.join()
 
 
 @test

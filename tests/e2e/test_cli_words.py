@@ -181,6 +181,32 @@ def zsh_script_is_valid_and_names_every_option():
     equal((done.returncode, done.stderr), (0, ""))
 
 
+def complete_zsh(*words):
+    """What the script hands to zsh's completion functions for the last word."""
+    quoted = " ".join(f"'{w}'" for w in ("stigmer", *words))
+    script = ("compdef() { }\n_describe() { print -l -- ${(P)4} }\n_arguments() { print -l -- $@ }\n"
+              f"source <('{CLI}' completion zsh)\nwords=({quoted})\nCURRENT={len(words) + 1}\n"
+              "_stigmer\n")
+    done = run_program("zsh", "-f", "-c", script, cwd=cli.home)
+    equal((done.returncode, done.stderr), (0, ""))
+    return done.stdout
+
+
+@test
+def zsh_completes_commands_and_options():
+    if not shutil.which("zsh"):
+        skip("zsh is not installed")
+    for words, names in (([""], ["apply", "skill", "server", "version", "completion", "help"]),
+                         (["skill", ""], ["push", "get", "list", "versions", "show", "tag", "pull",
+                                          "delete"]),
+                         (["server", ""], ["start", "stop", "status", "run"])):
+        equal([line.split(":")[0] for line in complete_zsh(*words).splitlines()], names)
+    for command in COMMANDS:
+        offered = complete_zsh(*command.split(), "")
+        for option in options_of(command):
+            contains(offered, f"--{option}")
+
+
 # --- manuals ---------------------------------------------------------------------------------------
 
 MANUALS = {"apply": ["stigmer.1"], "version": ["stigmer.1"], "completion": ["stigmer.1"],
