@@ -25,7 +25,9 @@ struct audit {
     uint64_t eocd_at;
     struct entry *entries;            /* owned */
     struct zip_entry *public_entries; /* the report's */
-    uint32_t *order;                  /* owned: entries by local header offset */
+    char *names;                      /* in the report: room for the next names */
+    size_t names_left;
+    uint32_t *order; /* owned: entries by local header offset */
     size_t n_entries;
     bool starts_well; /* there is something to walk */
     bool listed;      /* the whole directory was read */

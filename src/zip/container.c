@@ -60,7 +60,7 @@ static void rule_one_eocd(struct audit *a, const struct ends *ends, uint64_t tai
         findings_add(&a->found, ZIP_RULE_ONE_EOCD, STR_NULL, tail_at + ends->last,
                      "invalid ZIP file: another end of central directory record follows the one "
                      "at %llu",
-                     (unsigned long long)(tail_at + ends->fitting));
+                     (unsigned long long)tail_at + ends->fitting);
     }
 }
 

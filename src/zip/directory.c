@@ -5,18 +5,37 @@
 #include <stdlib.h>
 
 /* Names longer than the profile allows are kept cut: enough to be refused and shown. */
-#define NAME_KEPT (NAME_PATH_MAX + 1)
+#define NAME_KEPT  (NAME_PATH_MAX + 1)
+#define NAME_CHUNK ((size_t)16000)
 
 static bool is_executable(const struct cdh *h)
 {
     return h->external_attr >> 16 & 0111;
 }
 
+/* Names are packed into chunks: the list of 10,000 entries should not cost a block each. */
+static bool keep_name(struct audit *a, str name, str *ret)
+{
+    if (name.len > a->names_left) {
+        a->names_left = NAME_CHUNK;
+        a->names = arena_alloc(&a->report->arena, NAME_CHUNK);
+        if (!a->names)
+            return false;
+    }
+    *ret = str_of(a->names, name.len);
+    if (name.len == 0) /* and perhaps nowhere to keep it yet */
+        return true;
+    memcpy(a->names, name.p, name.len);
+    a->names += name.len;
+    a->names_left -= name.len;
+    return true;
+}
+
 static enum err keep_entry(struct audit *a, struct entry *en, const struct cdh *h, uint64_t at,
                            str name, struct error *e)
 {
     struct zip_entry *z = &a->public_entries[a->n_entries];
-    if (!arena_dup(&a->report->arena, str_head(name, NAME_KEPT), &z->name))
+    if (!keep_name(a, str_head(name, NAME_KEPT), &z->name))
         return FAIL_NOMEM(e);
     z->lfh_offset = h->lfh_offset;
     z->csize = h->csize;
@@ -40,6 +59,7 @@ static enum err read_fixed(struct audit *a, uint64_t at, struct cdh *ret, struct
 {
     const uint8_t *p;
     uint64_t left = a->eocd_at - at;
+    *ret = (struct cdh){0};
     if (left >= CDH_LEN) {
         TRY(window_view(&a->win, at, CDH_LEN, &p, e));
         cdh_decode(p, ret);

@@ -24,7 +24,7 @@ static void rule_flags(struct audit *a, const struct entry *en)
 {
     if (en->h.flags & ~FLAGS_ALLOWED)
         ENTRY_FINDING(ZIP_RULE_FLAGS, "has flags 0x%04x%s", en->h.flags,
-                      en->h.flags & 1 ? ": it is encrypted" : "");
+                      en->h.flags & FLAG_ENCRYPTED ? ": it is encrypted" : "");
 }
 
 static bool version_ok(uint16_t v)

@@ -35,8 +35,11 @@ enum {
     U16(flags)                                                                                     \
     U16(method)                                                                                    \
     U16(time)                                                                                      \
-    U16(date) U32(crc) U32(csize) U32(usize) U16(name_len) U16(extra_len) U16(comment_len)         \
-        U16(disk) U16(internal_attr) U32(external_attr) U32(lfh_offset)
+    U16(date)                                                                                      \
+    U32(crc)                                                                                       \
+    U32(csize)                                                                                     \
+    U32(usize) U16(name_len) U16(extra_len) U16(comment_len) U16(disk) U16(internal_attr)          \
+        U32(external_attr) U32(lfh_offset)
 
 #define EOCD_FIELDS(U16, U32)                                                                      \
     U16(disk) U16(cd_disk) U16(n_disk) U16(n_total) U32(cd_size) U32(cd_offset) U16(comment_len)
@@ -95,7 +98,7 @@ static inline uint64_t le64(const uint8_t *p)
 size_t sig_find(const uint8_t *p, size_t len, size_t from, const uint32_t *sigs, size_t n);
 
 /* General purpose flags, APPNOTE 4.4.4. */
-enum { FLAG_DESCRIPTOR = 1 << 3, FLAG_UTF8 = 1 << 11 };
+enum { FLAG_ENCRYPTED = 1, FLAG_DESCRIPTOR = 1 << 3, FLAG_UTF8 = 1 << 11 };
 enum { METHOD_STORE = 0, METHOD_DEFLATE = 8 };
 /* The upper byte of version made by, APPNOTE 4.4.2. */
 enum { HOST_UNIX = 3, HOST_DARWIN = 19 };

@@ -159,7 +159,7 @@ static void rule_expansion(struct audit *a, const struct entry *en, const struct
 static bool rule_ratio(struct audit *a, const struct entry *en, const struct content *c)
 {
     uint64_t csize = en->h.csize, max = a->limits->max_ratio;
-    if (csize == 0 && en->h.usize > 0)
+    if (csize == 0 && (en->h.usize > 0 || c->usize > 0))
         WALK_FINDING(ZIP_RULE_RATIO, en, en->at,
                      "suspicious compression ratio in %s: %u bytes from none (max: %llu:1)",
                      en->h.usize, (unsigned long long)max);
@@ -257,7 +257,7 @@ static enum err check_content(struct audit *a, struct entry *en, struct error *e
 {
     const struct cdh *h = &en->h;
     bool known = h->method == METHOD_STORE || h->method == METHOD_DEFLATE;
-    if (!known)
+    if (!known || h->flags & FLAG_ENCRYPTED) /* refused by method or flags */
         return ERR_OK;
     struct sink sink = {
         .skill_md = skill_md_wanted(a, en) ? &a->report->skill_md : NULL,
@@ -342,7 +342,7 @@ static enum err rule_descriptor(struct audit *a, const struct entry *en, bool wi
 static enum err walk_entry(struct audit *a, size_t i, uint64_t *at, struct error *e)
 {
     struct entry *en = &a->entries[a->order[i]];
-    struct local l;
+    struct local l = {0};
     rule_tiling_begin(a, en, *at);
     if (a->stop)
         return ERR_OK;

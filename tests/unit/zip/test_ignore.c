@@ -1,6 +1,7 @@
 /* `.skillignore` patterns: a table of cases, each of which git itself must see the same way. */
 #include "ziptest.h"
 
+#include "base/buf.h"
 #include "zip/ignore.h"
 
 #include <stdio.h>
@@ -141,24 +142,28 @@ TEST(carriage_returns_of_windows_are_no_part_of_a_pattern)
 /* The number of steps must not explode with the asterisks. */
 TEST(a_nasty_pattern_ends_soon)
 {
-    char path[600] = "", pattern[600] = "";
-    for (size_t i = 0; i < 60; i++) {
-        memcpy(path + 2 * i, "a/", 2);
-        if (i < 20)
-            memcpy(pattern + 5 * i, "**/a/", 5);
-    }
-    memcpy(path + 118, "b", 2);
-    memcpy(pattern + 100, "c", 2);
-    CHECK(!matches(pattern, path));
+    struct buf path, pattern;
+    buf_init(&path, 1000);
+    buf_init(&pattern, 1000);
+    for (size_t i = 0; i < 60; i++)
+        buf_add(&path, STR("a/"));
+    for (size_t i = 0; i < 20; i++)
+        buf_add(&pattern, STR("**/a/"));
+    buf_add(&path, STR("b"));
+    buf_add(&pattern, STR("c"));
+    CHECK(!matches(buf_cstr(&pattern), buf_cstr(&path)));
+    buf_deinit(&path);
+    buf_deinit(&pattern);
 }
 
 TEST(a_path_with_too_many_parts_is_not_matched)
 {
-    char path[300] = "", pattern[300] = "";
-    for (size_t i = 0; i < 70; i++)
-        memcpy(path + 2 * i, "a/", 3);
-    memcpy(pattern, path, sizeof path);
-    CHECK(!matches(pattern, "a"));
-    path[139] = '\0';
-    CHECK(!matches("zzz", path));
+    struct buf deep;
+    buf_init(&deep, 1000);
+    for (size_t i = 0; i < IGNORE_DEPTH; i++)
+        buf_add(&deep, STR("a/"));
+    buf_add(&deep, STR("b"));
+    CHECK(!matches(buf_cstr(&deep), "b"));
+    CHECK(!matches("zzz", buf_cstr(&deep)));
+    buf_deinit(&deep);
 }
