@@ -41,8 +41,10 @@ void spool_free(struct spool *sp);
 
 /* Makes a sealed spool durable under its hash: file fsync, link, directory fsync. When the
  * artifact exists already, nothing is written; the existing one is believed after its size and,
- * once per process and file, its hash were checked, and replaced when it is wrong.
- * *ret_existed (may be NULL) says which. */
+ * once per process and file version, its hash were checked and it was made durable, and replaced
+ * when it is wrong. *ret_existed (may be NULL) says which. After a failure the artifact may or may
+ * not exist (never with wrong bytes), and most failures end the spool: push again with a new one.
+ * RESOURCE_EXHAUSTED: the disk is full. UNAVAILABLE: it kept changing under us; try again. */
 enum err store_put(struct store *s, struct spool *sp, bool *ret_existed, struct error *e);
 
 /* --- reading --- */
@@ -56,11 +58,12 @@ struct artifact {
 void artifact_deinit(struct artifact *a);
 
 /* Opens and verifies. NOT_FOUND; DATA_LOSS when the bytes do not hash to the name: the file is
- * moved to quarantine, logged, and never served. Verification is remembered for this process per
- * file version (device, inode, size, mtime, ctime), so a hot artifact is hashed once. */
+ * moved to quarantine, logged, and never served (NOT_FOUND from then on, until it is put again; who
+ * has a record of it should call that DATA_LOSS too). Verification is remembered for this process
+ * per file version (device, inode, size, mtime, ctime), so a hot artifact is hashed once. */
 enum err store_open(struct store *s, const struct digest *d, struct artifact *ret, struct error *e);
 /* As store_open, but only when no hashing is needed: *ret_verified false (and nothing opened)
- * tells the caller to use store_open on a worker. For the event loop. */
+ * tells the caller to use store_open on a worker. NOT_FOUND. For the event loop. */
 enum err store_open_fast(struct store *s, const struct digest *d, struct artifact *ret,
                          bool *ret_verified, struct error *e);
 

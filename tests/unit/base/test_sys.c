@@ -284,7 +284,48 @@ TEST(each_name_of_what_is_no_directory)
     CHECK_INT(e.sys, ENOTDIR);
 }
 
+static void make_tree(const char *top)
+{
+    struct error e;
+    char name[64];
+    CHECK_OK(sys_mkdirat(test_dirfd(), top, 0700, &e), &e);
+    for (int i = 0; i < 100; i++) {
+        CHECK(snprintf(name, sizeof name, "%s/%d", top, i) > 0);
+        close(make_file(name, STR("x")));
+    }
+    CHECK(snprintf(name, sizeof name, "%s/sub", top) > 0);
+    CHECK_OK(sys_mkdirat(test_dirfd(), name, 0700, &e), &e);
+    CHECK(snprintf(name, sizeof name, "%s/sub/link", top) > 0);
+    CHECK_INT(symlinkat("../../kept", test_dirfd(), name), 0);
+}
+
+TEST(a_tree_is_removed_without_following_links)
+{
+    struct error e;
+    make_tree("kept");
+    make_tree("gone");
+    CHECK_OK(sys_remove_tree(test_dirfd(), "gone", &e), &e);
+    CHECK(!exists("gone"));
+    CHECK(exists("kept/99"));
+    CHECK_INT(symlinkat("kept", test_dirfd(), "link"), 0);
+    CHECK_OK(sys_remove_tree(test_dirfd(), "link", &e), &e);
+    CHECK_OK(sys_remove_tree(test_dirfd(), "kept/0", &e), &e);
+    CHECK(!exists("link") && !exists("kept/0") && exists("kept/sub/link"));
+    CHECK_ERR(sys_remove_tree(test_dirfd(), "none", &e), ERR_NOT_FOUND, &e);
+}
+
 /* --- bytes --- */
+
+TEST(truncating)
+{
+    struct error e;
+    struct stat st;
+    CLEANUP(sys_closep) int fd = make_file("f", STR("0123456789"));
+    CHECK_OK(sys_ftruncate(fd, 4, &e), &e);
+    CHECK_OK(sys_fstat(fd, &st, &e), &e);
+    CHECK_INT(st.st_size, 4);
+    CHECK_ERR(sys_ftruncate(-1, 4, &e), ERR_INTERNAL, &e);
+}
 
 TEST(reading_at_an_offset)
 {
