@@ -52,6 +52,7 @@ enum err command_serve(const struct config *c, struct error *e)
     log_info("server stops", LOG_C("signal", r == ERR_OK ? signal_name : "none"));
     int64_t since = clock_mono_ns();
     server_stop(s, DRAIN_MS);
+    TRY(sys_signals_hold(e)); /* what is left takes no time: a late signal changes nothing */
     log_info("server stopped", LOG_INT("drain_ms", (clock_mono_ns() - since) / NS_PER_MS));
     return r;
 }
