@@ -29,6 +29,7 @@ PUSH = f"{wire.COMMAND_PATH}/push"
 
 server = Server().start()
 GOOD = archives.make()
+GOOD_HASH = archives.sha256(GOOD)
 LARGE = archives.bulk_of_archive(95 * archives.MIB).archive("flood")
 KEY = server.client().push("Flooded", LARGE).status.artifact_storage_key
 server.client().push("Small", GOOD, tag="t")
@@ -109,23 +110,27 @@ def random_fields(rng):
 
 def honest(rng, path):
     """A valid request of the method, from ingredients that make sense."""
-    texts = ["", "small", "Small", "t", "latest", "platform/skill/small", KEY, "a" * 64, "../x", "é"]
+    fitting = {"slug": "small", "name": "Small", "value": "platform/skill/small", "tag": "t",
+               "version_hash": GOOD_HASH, "artifact_storage_key": f"skills/{GOOD_HASH}.zip"}
+    texts = ["", "small", "latest", KEY, "a" * 64, "../x", "é"]
     cls = wire.UNARY.get(path, wire.io.GetArtifactRequest)
     request = cls()
     for field in cls.DESCRIPTOR.fields:
-        if field.message_type or rng.random() < 0.2:
+        if field.message_type or (field.name not in fitting and rng.random() < 0.7):
             continue
-        if field.type == field.TYPE_STRING:
+        if field.name in fitting and rng.random() < 0.8:
+            setattr(request, field.name, fitting[field.name])
+        elif field.type == field.TYPE_STRING:
             setattr(request, field.name, rng.choice(texts))
         elif field.type == field.TYPE_BYTES:
-            setattr(request, field.name, rng.choice([b"", GOOD, GOOD[:-3], b"PK"]))
+            setattr(request, field.name, rng.choice([GOOD, GOOD, b"", GOOD[:-3], b"PK"]))
         elif field.type == field.TYPE_BOOL:
             setattr(request, field.name, rng.random() < 0.5)
         else:
             setattr(request, field.name, rng.choice([0, 1, 2, 3, 43, -1, 100, 2147483647]))
     if cls.DESCRIPTOR.fields_by_name.get("reference"):
-        request.reference.slug = rng.choice(texts)
-        request.reference.version = rng.choice(texts)
+        request.reference.slug = rng.choice(["small", *texts])
+        request.reference.version = rng.choice(["", "t", *texts])
     return request.SerializeToString()
 
 
@@ -187,7 +192,7 @@ def three_thousand_random_and_mutated_messages():
             lenient.append((path, data.hex()))
     tap.note(f"seed {SEED}: {codes}")
     equal(lenient, [], "accepted, though protobuf cannot read it")
-    check(codes.get("OK", 0) > 20 and codes.get("INVALID_ARGUMENT", 0) > 500, "a useful mixture")
+    check(codes.get("OK", 0) > 200 and codes.get("INVALID_ARGUMENT", 0) > 500, "a useful mixture")
     still_serving("messages")
 
 
@@ -421,8 +426,8 @@ def senders_beyond_their_window():
         for _ in range(4000):  # 64 MiB without waiting for updates
             if not peer.send(frame(DATA, 0, 1, body)):
                 break
-        check(peer.goaway(20 * PATIENCE) is not None or peer.ended
-              or peer.stream_end(1, 20 * PATIENCE), "stopped")
+        check(peer.ended or peer.stream_end(1, 20 * PATIENCE)
+              or peer.goaway(20 * PATIENCE) is not None, "stopped")
     still_serving("beyond the window")
 
 

@@ -41,7 +41,7 @@ def matrix(server, *more):
     done = run("node", HERE / "matrix.js", PROTO, f"localhost:{server.port}", *more, env=env,
                timeout=300)
     tap.note(done.stdout)
-    check(done.returncode == 0, done.stdout + done.stderr)
+    check(done.returncode == 0, "a test of matrix.js failed\n" + done.stderr)
 
 
 @test
