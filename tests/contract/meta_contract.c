@@ -4,12 +4,8 @@
 #include "base/buf.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static struct error e;
 
@@ -603,5 +599,56 @@ ON_EACH(each_skill_is_visited_dead_or_alive)
     CHECK_ERR(meta_skill_each(&t, refuse, NULL, &e), ERR_CANCELLED, &e);
     meta_read_end(&t);
     buf_deinit(&seen);
+    meta_close(m);
+}
+
+struct reader {
+    pthread_t thread;
+    struct meta *m;
+    atomic_bool *stop;
+    uint64_t n_reads;
+};
+
+/* The two counters of one commit are never seen apart. */
+static void *read_counters(void *arg)
+{
+    struct reader *r = arg;
+    struct error err;
+    do {
+        uint64_t all, one;
+        struct meta_txn t = META_TXN_INIT;
+        CHECK_OK(meta_read_begin(r->m, &t, &err), &err);
+        CHECK_OK(meta_live_count(&t, STR_NULL, &all, &err), &err);
+        CHECK_OK(meta_live_count(&t, STR("t"), &one, &err), &err);
+        meta_read_end(&t);
+        CHECK_INT(all, one);
+        r->n_reads++;
+    } while (!*r->stop);
+    return NULL;
+}
+
+ON_EACH(readers_see_whole_commits_while_others_write)
+{
+    enum { N_READERS = 4 };
+    atomic_bool stop = false;
+    struct reader rs[N_READERS];
+    struct meta *m = open_meta(kind);
+    for (int i = 0; i < N_READERS; i++) {
+        rs[i] = (struct reader){.m = m, .stop = &stop};
+        CHECK(pthread_create(&rs[i].thread, NULL, read_counters, &rs[i]) == 0);
+    }
+    for (int i = 0; i < 300; i++) {
+        char id[32];
+        (void)snprintf(id, sizeof id, "id%d", i % 100);
+        struct meta_skill s = skill_of(id, "t", id);
+        s.live = i % 200 < 100;
+        write_skill(m, s);
+    }
+    stop = true;
+    for (int i = 0; i < N_READERS; i++) {
+        pthread_join(rs[i].thread, NULL);
+        CHECK(rs[i].n_reads > 0);
+    }
+    CHECK_INT(live_count(m, ""), 100);
     meta_close(m);
 }
