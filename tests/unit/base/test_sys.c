@@ -502,3 +502,37 @@ TEST(random_bytes_differ)
     CHECK(memcmp(a + 500, b + 500, 500) != 0); /* to the last byte */
     CHECK_OK(sys_random(a, 0, &e), &e);
 }
+
+TEST(a_file_can_be_cut_and_grown)
+{
+    struct error e;
+    struct stat st;
+    CLEANUP(sys_closep) int fd = -1;
+    CHECK_OK(sys_memfd("cut", &fd, &e), &e);
+    CHECK_OK(sys_write_full(fd, "hello", 5, &e), &e);
+    CHECK_OK(sys_ftruncate(fd, 2, &e), &e);
+    CHECK_OK(sys_fstat(fd, &st, &e), &e);
+    CHECK_INT(st.st_size, 2);
+    CHECK_OK(sys_ftruncate(fd, 9, &e), &e);
+    CHECK_OK(sys_fstat(fd, &st, &e), &e);
+    CHECK_INT(st.st_size, 9);
+    CHECK_ERR(sys_ftruncate(-1, 0, &e), ERR_INTERNAL, &e);
+}
+
+TEST(a_tree_is_removed_and_links_are_not_followed)
+{
+    struct error e;
+    struct stat st;
+    CLEANUP(sys_closep) int kept = -1;
+    CHECK_OK(sys_openat(test_dirfd(), "kept", O_CREAT | O_WRONLY, 0600, &kept, &e), &e);
+    CHECK_OK(sys_mkdirat(test_dirfd(), "d", 0700, &e), &e);
+    CHECK_OK(sys_mkdirat(test_dirfd(), "d/e", 0700, &e), &e);
+    CHECK_OK(sys_mkdirat(test_dirfd(), "d/e/f", 0700, &e), &e);
+    CHECK(symlinkat("../kept", test_dirfd(), "d/link") == 0);
+    CHECK(symlinkat("..", test_dirfd(), "d/e/up") == 0);
+    CHECK_OK(sys_remove_tree(test_dirfd(), "d", &e), &e);
+    CHECK_ERR(sys_fstatat(test_dirfd(), "d", 0, &st, &e), ERR_NOT_FOUND, &e);
+    CHECK_OK(sys_fstatat(test_dirfd(), "kept", 0, &st, &e), &e);
+    CHECK_OK(sys_remove_tree(test_dirfd(), "kept", &e), &e);
+    CHECK_ERR(sys_remove_tree(test_dirfd(), "kept", &e), ERR_NOT_FOUND, &e);
+}

@@ -278,7 +278,7 @@ TEST(findings_beyond_the_maximum_are_counted)
 }
 
 /* Bits as deflate packs them, lowest first (RFC 1951 3.1.1). */
-static void put_bits(uint8_t *p, size_t *at, unsigned value, unsigned n)
+static void put_bits(uint8_t *p, size_t *at, uint64_t value, unsigned n)
 {
     for (unsigned i = 0; i < n; i++, ++*at)
         p[*at / 8] |= (uint8_t)((value >> i & 1) << *at % 8);
