@@ -38,8 +38,9 @@ enum {
     U16(date)                                                                                      \
     U32(crc)                                                                                       \
     U32(csize)                                                                                     \
-    U32(usize) U16(name_len) U16(extra_len) U16(comment_len) U16(disk) U16(internal_attr)          \
-        U32(external_attr) U32(lfh_offset)
+    U32(usize)                                                                                     \
+    U16(name_len) U16(extra_len) U16(comment_len) U16(disk) U16(internal_attr) U32(external_attr)  \
+        U32(lfh_offset)
 
 #define EOCD_FIELDS(U16, U32)                                                                      \
     U16(disk) U16(cd_disk) U16(n_disk) U16(n_total) U32(cd_size) U32(cd_offset) U16(comment_len)
