@@ -163,7 +163,7 @@ static void release(struct upload *u, struct list *chunks)
 static void release_object(struct upload *u)
 {
     struct error e;
-    if (!u->object || u->out)
+    if (u->out || !u->object) /* the object is the worker's to look at while a job is out */
         return;
     u->only_free = true;
     u->out = true;
