@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CUT_GRACE_NS NS_PER_S /* for a status after a cut answer to get out, then RST_STREAM */
+#define REFUSED_BYTES KIB(64)           /* of a request that are awaited before it is refused … */
+#define REFUSED_NS    (500 * NS_PER_MS) /* … and for how long */
+#define CUT_GRACE_NS  NS_PER_S /* for a status after a cut answer to get out, then RST_STREAM */
 
 /* --- answering --- */
 
@@ -147,12 +149,23 @@ void call_stream(struct call *c, enum err (*next)(void *ctx, struct grpc_message
     start_answer(c);
 }
 
+void call_refused(struct call *c, bool complete)
+{
+    struct error e = c->error;
+    if (complete || c->bytes_in > REFUSED_BYTES)
+        call_fail(c, &e);
+}
+
 /* --- deadline --- */
 
 static void deadline_fired(struct timer *t)
 {
     struct call *c = CONTAINER_OF(t, struct call, deadline);
     struct error e;
+    if (c->refused) {
+        call_refused(c, true);
+        return;
+    }
     if (c->cut) {
         h2_stream_reset(c->stream, NGHTTP2_CANCEL);
         return;
@@ -180,6 +193,9 @@ static enum err set_deadline(struct call *c, str timeout, struct error *e)
     c->context.deadline_ns = deadline_at(c->started_ns, ns);
     if (c->context.deadline_ns == DEADLINE_NONE)
         return ERR_OK;
+    if (ns == 0)
+        return FAIL(e, ERR_DEADLINE_EXCEEDED, "grpc.deadline",
+                    "the deadline of the call has passed");
     return loop_timer_set(c->loop, &c->deadline, c->context.deadline_ns, e);
 }
 
@@ -207,6 +223,15 @@ static enum err check_headers(struct call *c, const struct http_headers *h, stru
                     "know gRPC?");
     TRY(receive_encoding(h->encoding, &c->may_gzip, e));
     return set_deadline(c, h->timeout, e);
+}
+
+static void refuse(struct call *c, const struct error *why)
+{
+    struct error ignored;
+    c->refused = true;
+    c->error = *why;
+    if (loop_timer_set(c->loop, &c->deadline, loop_now(c->loop) + REFUSED_NS, &ignored) != ERR_OK)
+        call_refused(c, true);
 }
 
 static struct call *alloc_call(struct grpc_server *s, struct h2_stream *stream, str path)
@@ -248,7 +273,7 @@ void call_new(struct grpc_server *s, struct h2_stream *stream, const struct h2_h
     if (c->http_status != HTTP_OK)
         return;
     if (check_headers(c, &headers, &e) != ERR_OK)
-        call_fail(c, &e);
+        refuse(c, &e);
     else
         c->kind->start(c);
 }

@@ -64,6 +64,7 @@ struct call {
     unsigned refs;
     int http_status; /* not 200: the whole answer */
     bool may_gzip;   /* grpc-encoding: gzip */
+    bool refused;    /* its headers are wrong: c->error waits for the request's end */
     bool answered;   /* the answer was begun */
     bool cut;        /* the answer was begun, but is to end with c->error */
     char peer[64], path[128];
@@ -77,6 +78,10 @@ void call_unref(struct call *c);
 /* Answers with an error, at once; the rest of the request is refused. Does nothing when the call
  * was answered or its stream is gone. */
 void call_fail(struct call *c, const struct error *e);
+/* A call whose headers are wrong is answered when its request is complete, or too long to wait
+ * for: some clients (curl 7.88) take an answer that comes before for a failure of the connection.
+ * complete: it has ended. */
+void call_refused(struct call *c, bool complete);
 /* Answers with what *take holds. As above. */
 void call_reply(struct call *c, struct grpc_reply *take);
 /* Answers with the messages of `next`, called with c. As above. */

@@ -198,6 +198,8 @@ static void on_data(void *ctx, struct h2_stream *stream, str bytes)
         c->kind->data(c, bytes);
     else
         h2_stream_consume(stream, bytes.len);
+    if (c && c->refused)
+        call_refused(c, false);
 }
 
 /* What is not gRPC is answered when it is complete: before that, HTTP/2 would have to cut it. */
@@ -207,6 +209,8 @@ static void on_end(void *ctx, struct h2_stream *stream)
     (void)ctx;
     if (c && c->http_status != HTTP_OK)
         http_refuse(stream, c->http_status);
+    else if (c && c->refused)
+        call_refused(c, true);
     else if (c && c->state)
         c->kind->end(c);
 }

@@ -324,3 +324,28 @@ TEST(stopping_waits_for_workers)
     grpc_server_free(f.server);
     pool_free(f.workers);
 }
+
+/* Whether a call to an unknown method is answered while it still sends, after that many ms. */
+static bool refused_early(const struct fixture *f, size_t body, int after_ms)
+{
+    static char bytes[KIB(65)];
+    struct peer p;
+    struct peer_call c = CALL("nothing", .body = str_of(bytes, body), .endless = true);
+    peer_open(&p, f);
+    peer_start(&p, &c);
+    peer_run_ms(&p, after_ms);
+    bool answered = strcmp(c.status, "12") == 0;
+    peer_close(&p); /* while the call may still be open */
+    peer_call_deinit(&c);
+    return answered;
+}
+
+TEST(a_refusal_waits_for_the_end_of_a_short_request)
+{
+    struct fixture f;
+    fixture_start(&f, NULL);
+    CHECK(!refused_early(&f, 5, 200));
+    CHECK(refused_early(&f, 5, 1500));
+    CHECK(refused_early(&f, KIB(65), 200)); /* this one is no short request */
+    fixture_stop(&f);
+}
