@@ -39,13 +39,14 @@ def main():
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--streams", type=int, default=16, help="calls at once on a connection")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--log-level", default="warn", help="info writes a line for each call")
     options = parser.parse_args()
     if not shutil.which("h2load"):
         print("h2load is missing: apt-get install nghttp2-client")
         return 0
     work = scratch("smallcalls")
     rates = {name: [] for name in CALLS}
-    with Server({"LOG_LEVEL": "warn"}) as server:
+    with Server({"LOG_LEVEL": options.log_level}) as server:
         server.client().push("Small", archives.make())
         for name, (_, data) in CALLS.items():
             size = len(data).to_bytes(4, "big")
@@ -61,7 +62,7 @@ def main():
           + [[name, f"{per_second:,.0f}", f"{cpu:.1f} us", f"{per_second / base:.2f}"]
              for name, (per_second, cpu) in median.items()])
     print(f"medians of {options.rounds} rounds, {options.connections} connections with "
-          f"{options.streams} calls at once")
+          f"{options.streams} calls at once, log level {options.log_level}")
     result("smallcalls", **{name.replace(" ", "_") + "_per_second": round(m[0])
                             for name, m in median.items()},
            **{name.replace(" ", "_") + "_cpu_us": round(m[1], 2) for name, m in median.items()},
