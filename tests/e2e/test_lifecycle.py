@@ -14,7 +14,7 @@ import grpc
 
 from support import archives, process, rawh2, tap, wire
 from support.check import check, contains, equal, eventually, fails, lacks
-from support.paths import PATIENCE, ROOT, SERVER, run
+from support.paths import PATIENCE, ROOT, SERVER, discard, run
 from support.server import Server
 from support.tap import test
 
@@ -327,6 +327,31 @@ def a_half_message_with_an_end_is_an_error():
             peer.send(rawh2.frame(rawh2.DATA, rawh2.END_STREAM, 1, body[:10000]))
             check(peer.stream_end(1, 10 * PATIENCE), "answered")
         nothing_is_left(server, files)
+
+
+@test
+def a_full_disk_refuses_the_push_and_stores_nothing():
+    server = Server()
+    server.storage.mkdir()
+    mounted = run("mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", server.storage)
+    if mounted.returncode:
+        discard(server.home)
+        tap.skip("mounting a small file system needs root: " + mounted.stderr.strip())
+    try:
+        with server:
+            client = server.client()
+            client.push("Fits", A)
+            files = server.stored_files()
+            large = archives.numbered(9, size=20 * archives.MIB)
+            text = fails(grpc.StatusCode.RESOURCE_EXHAUSTED, "full", client.push, "Large", large)
+            lacks(text, str(server.home))
+            nothing_is_left(server, files)
+            fails(grpc.StatusCode.NOT_FOUND, "", client.resolve, "large")
+            equal(client.push("Fits too", B).metadata.slug, "fits-too", "small ones still fit")
+            equal(wire.health(client.channel), 1)
+    finally:
+        run("umount", "--lazy", server.storage)
+        discard(server.home)
 
 
 # --- dump and modes --------------------------------------------------------------------------------
