@@ -192,7 +192,7 @@ def three_thousand_random_and_mutated_messages():
             lenient.append((path, data.hex()))
     tap.note(f"seed {SEED}: {codes}")
     equal(lenient, [], "accepted, though protobuf cannot read it")
-    check(codes.get("OK", 0) > 200 and codes.get("INVALID_ARGUMENT", 0) > 500, "a useful mixture")
+    check(codes.get("OK", 0) > 100 and codes.get("INVALID_ARGUMENT", 0) > 500, "a useful mixture")
     still_serving("messages")
 
 

@@ -270,6 +270,7 @@ def a_killed_grpcio_client_leaves_no_file():
             with subprocess.Popen(
                     [sys.executable, "-c", GRPCIO_CLIENT, str(ROOT / "tests" / "e2e"),
                      server.address(), str(attempt)],
+                    env={**os.environ, "TMPDIR": str(server.home)},  # it cannot tidy up after itself
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
                 equal(child.stdout.readline(), b"ready\n")
                 child.stdin.write(b"go\n")
