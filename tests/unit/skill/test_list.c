@@ -303,3 +303,50 @@ BOTH(a_dump_ends_when_its_reader_does)
     kit_push(k, "acme/calc", "one");
     CHECK_ERR(skill_dump_each(k->meta, dump_stop, NULL, &k->e), ERR_CANCELLED, &k->e);
 }
+
+/* --- more skills than numbered pages reach --- */
+
+enum { N_FAR = 100001 };
+
+static enum err put_far(struct meta_txn *t, void *arg, struct error *e)
+{
+    (void)arg;
+    for (uint64_t i = 0; i < N_FAR; i++) {
+        char id[64];
+        (void)snprintf(id, sizeof id, "platform/skill/s%06llu", (unsigned long long)i);
+        struct meta_skill s = {.id = str_c(id),
+                               .number = i + 1,
+                               .scope = SKILL_SCOPE_PLATFORM,
+                               .slug = str_skip(str_c(id), 15),
+                               .live = true,
+                               .life = 1,
+                               .first_seq = 1,
+                               .last_seq = 1};
+        TRY(meta_skill_put(t, &s, e));
+    }
+    return ERR_OK;
+}
+
+TEST(numbered_pages_end_where_tokens_go_on)
+{
+    struct kit k;
+    struct skill_list list;
+    kit_open(&k, true);
+    CHECK_OK(meta_write(k.meta, put_far, NULL, &k.e), &k.e);
+    struct skill_find q = {.page = 1001, .page_size = 100};
+    /* The record it reaches has no version, which shows that it was reached. */
+    CHECK_ERR(skill_find(k.service, &q, &k.a, &list, &k.e), ERR_DATA_LOSS, &k.e);
+    CHECK_CONTAINS(str_c(k.e.msg), STR("platform/skill/s100000"));
+    q = (struct skill_find){.page = 100001, .page_size = 1};
+    CHECK_ERR(skill_find(k.service, &q, &k.a, &list, &k.e), ERR_DATA_LOSS, &k.e);
+    CHECK_OK(meta_write(k.meta, put_far, NULL, &k.e), &k.e); /* again: counted once */
+    q = (struct skill_find){.page = 100002, .page_size = 1};
+    CHECK_OK(skill_find(k.service, &q, &k.a, &list, &k.e), &k.e); /* past the end */
+    CHECK_INT(list.n_items, 0);
+    CHECK_INT(list.total, N_FAR);
+    kit_push(&k, "zz", "x");
+    kit_push(&k, "zz2", "x");
+    CHECK_ERR(skill_find(k.service, &q, &k.a, &list, &k.e), ERR_INVALID_ARGUMENT, &k.e);
+    CHECK_CONTAINS(str_c(k.e.msg), STR("numbered pages end after 100000 skills"));
+    kit_close(&k);
+}

@@ -236,6 +236,43 @@ BOTH(two_orgs_hold_the_same_slug_apart)
     CHECK_STR(kit_resolve(k, "globex/calc").skill_md, STR("globex's second"));
 }
 
+/* No call sets them yet: they are put beside the service. */
+static enum err add_labels(struct meta_txn *t, void *arg, struct error *e)
+{
+    static const struct meta_pair labels[] = {{{"team", 4}, {"core", 4}}};
+    static const str tags[] = {{"math", 4}};
+    struct kit *k = arg;
+    struct meta_skill head;
+    struct meta_version v;
+    TRY(meta_skill_get(t, STR("org/acme/skill/calc"), &k->a, &head, e));
+    TRY(meta_version_get(t, head.number, head.last_seq, &k->a, &v, e));
+    v.labels = v.annotations = labels;
+    v.n_labels = v.n_annotations = 1;
+    v.resource_tags = tags;
+    v.n_resource_tags = 1;
+    return meta_version_add(t, head.number, &v, e);
+}
+
+BOTH(labels_annotations_and_tags_survive_updates_but_not_death)
+{
+    struct skill s;
+    kit_push(k, "acme/calc", "one");
+    CHECK_OK(meta_write(k->meta, add_labels, k, &k->e), &k->e);
+    s = kit_push(k, "acme/calc", "two");
+    CHECK_INT(s.version_no, 2);
+    CHECK_INT(s.n_labels, 1);
+    CHECK_STR(s.labels[0].key, STR("team"));
+    CHECK_STR(s.labels[0].value, STR("core"));
+    CHECK_INT(s.n_annotations, 1);
+    CHECK_INT(s.n_resource_tags, 1);
+    s = kit_resolve(k, "acme/calc");
+    CHECK_STR(s.annotations[0].value, STR("core"));
+    CHECK_STR(s.resource_tags[0], STR("math"));
+    CHECK_OK(skill_delete(k->service, s.id, STR_NULL, &k->a, &s, &k->e), &k->e);
+    s = kit_push(k, "acme/calc", "three");
+    CHECK_INT(s.n_labels + s.n_annotations + s.n_resource_tags, 0);
+}
+
 /* --- the clock --- */
 
 BOTH(updated_at_grows_whatever_the_clock_does)
