@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Counts the test cases of JUnit files: prints the names of what failed, then one closing line
-`N passed, N failed[, N skipped]`. Exit 1 when anything failed, or when nothing ran at all."""
+"""Counts the test cases of JUnit files: prints what failed and why what was skipped, then one closing
+line `N passed, N failed[, N skipped]`. Exit 1 when anything failed, or when nothing ran at all."""
 import sys
 import xml.etree.ElementTree as ET
 
@@ -25,12 +25,15 @@ def main(paths):
             failed(f"no results in {path} ({err})")
             continue
         for suite in root.iter("testsuite"):
-            cases = [(c.get("name"), outcome(c)) for c in suite.findall("testcase")]
-            for name, result in cases:
+            cases = [(c, outcome(c)) for c in suite.findall("testcase")]
+            for case, result in cases:
+                name = f"{suite.get('name')}: {case.get('name')}"
                 if result == "failed":
-                    failed(f"{suite.get('name')}: {name}")
-                else:
-                    count[result] += 1
+                    failed(name)
+                    continue
+                count[result] += 1
+                if result == "skipped":
+                    print(f"skipped: {name}: {case.findtext('system-out') or 'no reason given'}")
             # A suite that crashed or timed out as a whole still counts.
             broken = int(suite.get("errors") or 0) or not cases
             if broken and all(r != "failed" for _, r in cases):

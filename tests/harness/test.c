@@ -23,8 +23,11 @@ extern const struct test __start_tests[], __stop_tests[];
 
 static char dir_path[64];
 static int dir_fd = -1;
-/* Shared with the test's process, which sets it behind the test's last line. */
-static volatile bool *finished;
+/* What a test's process tells the harness, in memory that both share. */
+static struct verdict {
+    volatile bool finished; /* set behind the test's last line */
+    char skipped[128];      /* why */
+} * verdict;
 
 const char *test_dir(void)
 {
@@ -52,7 +55,7 @@ void test_fail(const char *file, int line, const char *fmt, ...)
 
 void test_skip(const char *reason)
 {
-    (void)printf("# skipped: %s\n", reason);
+    (void)snprintf(verdict->skipped, sizeof verdict->skipped, "%s", reason);
     (void)fflush(stdout);
     _exit(EXIT_SKIPPED);
 }
@@ -121,7 +124,7 @@ static _Noreturn void child_main(const struct test *t)
 {
     setpgid(0, 0);
     t->run();
-    *finished = true;
+    verdict->finished = true;
     exit(0); /* runs LeakSanitizer, whose findings fail the test */
 }
 
@@ -146,7 +149,7 @@ static int result_of(int status)
         (void)printf("# ended by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
     if (!WIFEXITED(status))
         return 1;
-    if (WEXITSTATUS(status) == 0 && !*finished) {
+    if (WEXITSTATUS(status) == 0 && !verdict->finished) {
         (void)printf("# called exit(0) before its end\n");
         return 1;
     }
@@ -156,7 +159,7 @@ static int result_of(int status)
 static int run_child(const struct test *t)
 {
     int status = -1;
-    *finished = false;
+    *verdict = (struct verdict){0};
     (void)fflush(stdout);
     pid_t pid = fork();
     if (pid < 0) {
@@ -197,9 +200,9 @@ int main(int argc, char **argv)
     int n = 0, failed = 0;
     bool list = argc == 2 && strcmp(argv[1], "--list") == 0;
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
-    finished =
-        mmap(NULL, sizeof *finished, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (finished == MAP_FAILED)
+    verdict =
+        mmap(NULL, sizeof *verdict, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (verdict == MAP_FAILED)
         return 1;
     if (!list)
         (void)printf("TAP version 13\n");
@@ -210,8 +213,8 @@ int main(int argc, char **argv)
             int r = run_test(t);
             bool skipped = r == EXIT_SKIPPED;
             failed += r != 0 && !skipped;
-            (void)printf("%sok %d - %s%s\n", r && !skipped ? "not " : "", ++n, t->name,
-                         skipped ? " # SKIP see above" : "");
+            (void)printf("%sok %d - %s%s%s\n", r && !skipped ? "not " : "", ++n, t->name,
+                         skipped ? " # SKIP " : "", skipped ? verdict->skipped : "");
         }
     }
     if (!list)

@@ -10,6 +10,7 @@ import time
 from .check import equal
 from .paths import CLI, PATIENCE, discard, scratch
 from .server import REPORTS
+from .tap import skip
 
 KEPT = ("PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS", "LANG")
 
@@ -79,7 +80,10 @@ class Cli:
 
     def terminal(self, *args, cwd=None, env=None, answer=b"", timeout=60):
         """On a terminal of 100 columns; answer is typed when a question is asked."""
-        pid, fd = pty.fork()
+        try:
+            pid, fd = pty.fork()
+        except OSError:
+            skip("no pseudo terminals here (is /dev/pts mounted?)")
         if pid == 0:
             os.chdir(cwd or self.home)
             os.execve(str(CLI), self.command(args), {**self.environment(env), "COLUMNS": "100"})

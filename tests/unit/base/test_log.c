@@ -189,7 +189,8 @@ static str logged_on_tty(enum log_format format)
     struct error e;
     int master, slave;
     size_t n;
-    CHECK_INT(openpty(&master, &slave, NULL, NULL, NULL), 0);
+    if (openpty(&master, &slave, NULL, NULL, NULL) != 0)
+        test_skip("no pseudo terminals here (is /dev/pts mounted?)");
     log_setup(LOG_LEVEL_INFO, format, slave);
     log_warn("on tty", LOG_C("k", "v"));
     CHECK_OK(sys_read(master, text, sizeof text, &n, &e), &e);
