@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """stigmer-server as a program: its words, its signals, where it listens, how it is hardened."""
 
-import os
 import re
 import signal
 import socket
@@ -210,5 +209,4 @@ def a_closed_standard_output_is_an_error_of_dump():
 
 
 if __name__ == "__main__":
-    os.environ.pop("GRPC_LISTEN", None)
     tap.run()
