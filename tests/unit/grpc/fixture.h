@@ -51,10 +51,10 @@ struct fixture {
     /* what the methods saw */
     _Atomic int n_uploads; /* objects alive */
     _Atomic int n_begun, n_finished;
-    _Atomic int n_streams; /* stream contexts alive */
-    _Atomic int n_working; /* handlers that are running */
-    _Atomic bool saw_cancel;
-    _Atomic bool gate; /* handlers with "gate" wait until it is true */
+    _Atomic int n_streams;  /* stream contexts alive */
+    _Atomic int n_working;  /* handlers that are running */
+    _Atomic int saw_cancel; /* 1: a waiting handler did */
+    _Atomic bool gate;      /* handlers with "gate" wait until it is true */
 };
 
 /* Starts it on 127.0.0.1; NULL = defaults (2 loops, 2 workers). */

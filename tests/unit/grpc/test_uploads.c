@@ -140,8 +140,8 @@ TEST(a_refused_upload_that_goes_on_sending)
     fixture_start(&f, NULL);
     peer_open(&p, &f);
     buf_init(&body, LEN + 100);
-    buf_add(&body, STR("\0\0\x7f\0\0\x22\x80\x80\x80\4refuse"));
-    buf_add_zero(&body, LEN);
+    buf_add(&body, STR("\0\0\x80\0\5\x22\x80\x80\x80\4refuse"));
+    buf_add_zero(&body, LEN - 6);
     struct peer_call call = CALL(.body = buf_view(&body));
     peer_expect(&p, &call, ERR_FAILED_PRECONDITION);
     CHECK(call.sent < LEN);
