@@ -160,9 +160,9 @@ TEST(empty_data_flood)
     raw_request(fd, 1, "/hold", 4);
     flood(fd, "\0\0\0\0\0\0\0\0\1", 9, 5000);
     raw_expect_goaway(fd, CALM, "too many frames without progress");
-    CHECK_INT(seen.closed, 1);
     expect_serving(port);
     h2_server_free(s);
+    CHECK_INT(seen.opened, seen.closed);
 }
 
 TEST(padding_is_no_progress)
@@ -332,8 +332,9 @@ TEST(malformed_headers_reset_the_stream)
     struct raw_frame f;
     char block[300];
     size_t n = raw_request_block("/", block, sizeof block);
-    memcpy(block + n, "\0\3X-A\1y", 7); /* upper case */
-    raw_frame(fd, 1, 5, 1, block, n + 7);
+    const char upper_case[] = {0, 3, 'X', '-', 'A', 1, 'y'};
+    memcpy(block + n, upper_case, sizeof upper_case);
+    raw_frame(fd, 1, 5, 1, block, n + sizeof upper_case);
     do
         CHECK(raw_read(fd, &f));
     while (f.type != 3 && f.type != 7);

@@ -246,7 +246,7 @@ TEST(not_http2)
     struct error e;
     struct loop *l;
     struct h2_client *c;
-    struct sockaddr_storage a;
+    struct sockaddr_storage a = {0};
     socklen_t len = sizeof a;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     CHECK(fd >= 0 && listen(fd, 8) == 0 && getsockname(fd, (struct sockaddr *)&a, &len) == 0);
