@@ -120,12 +120,23 @@ static void set_option(int fd, int level, int option, int value)
     (void)setsockopt(fd, level, option, &value, sizeof value);
 }
 
+/* A peer that vanished without a word (power, cable) is noticed after two minutes, also by a stream
+ * that has nothing to send, such as a health watch. */
+static void prepare(int fd)
+{
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 15);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
+}
+
 static enum err tcp_socket(const struct sys_address *a, int *ret_fd, struct error *e)
 {
     int fd = socket(a->u.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return FAIL_SYS(e, sys_err(errno), errno, "net.socket", "cannot make a socket");
-    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    prepare(fd);
     *ret_fd = fd;
     return ERR_OK;
 }
@@ -190,7 +201,7 @@ enum err sys_accept(int listen_fd, int *ret_fd, struct sys_address *ret_peer, st
     if (fd < 0 && errno != EAGAIN)
         return FAIL_SYS(e, sys_err(errno), errno, "net.accept", "cannot accept a connection");
     if (fd >= 0)
-        set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+        prepare(fd);
     return ERR_OK;
 }
 

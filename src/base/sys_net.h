@@ -1,8 +1,9 @@
 /*
  * Sockets, epoll and eventfd. With sys.c, the only place that makes raw system calls.
  *
- * All sockets are TCP, non-blocking, close-on-exec, with TCP_NODELAY. "Would block" is an outcome,
- * not an error. Errors keep the errno in struct error.sys: a peer that is gone is UNAVAILABLE.
+ * All sockets are TCP, non-blocking, close-on-exec, with TCP_NODELAY and keep-alive. "Would block"
+ * is an outcome, not an error. Errors keep the errno in struct error.sys: a peer that is gone is
+ * UNAVAILABLE.
  */
 #ifndef STIGMER_BASE_SYS_NET_H
 #define STIGMER_BASE_SYS_NET_H

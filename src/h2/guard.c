@@ -5,8 +5,10 @@
 #include "base/log.h"
 #include "base/macro.h"
 
-#define MILLI  1000
-#define DAY_MS 86400000LL
+#define MILLI     1000
+#define LOG_BURST 20 /* lines */
+#define LOG_PER_S 1
+#define DAY_MS    86400000LL
 #define PROGRESS_TOKENS                                                                            \
     10 /* earned by a request, or data: enough for a client's WINDOW_UPDATEs,                      \
         * PINGs and PRIORITYs that go with it */
@@ -48,6 +50,22 @@ void h2_guard_init(struct h2_conn *hc, int64_t now)
     h2_bucket_add(&hc->resets, limits_of(hc)->reset_burst, limits_of(hc)->reset_burst);
     h2_bucket_add(&hc->idle_frames, limits_of(hc)->idle_frame_burst,
                   limits_of(hc)->idle_frame_burst);
+}
+
+void h2_guard_log(struct h2_conn *hc, const char *event, const char *why)
+{
+    struct h2_env *env = hc->env;
+    if (!env->shared->server) { /* the caller gets an error to show */
+        log_debug(event, LOG_C("why", why));
+        return;
+    }
+    if (!h2_bucket_take(&env->log_lines, LOG_BURST, LOG_PER_S, now_of(hc))) {
+        env->n_unlogged++;
+        return;
+    }
+    log_info(event, LOG_STR("peer", conn_peer(hc->conn)), LOG_C("why", why),
+             LOG_INT("not_logged", env->n_unlogged));
+    env->n_unlogged = 0;
 }
 
 void h2_guard_reset(struct h2_conn *hc)
@@ -173,7 +191,7 @@ static bool download_ok(struct h2_conn *hc, struct h2_stream *s, int64_t dt)
 
 static void too_slow(struct h2_stream *s, const char *why)
 {
-    log_info("stream cut", LOG_STR("peer", h2_stream_peer(s)), LOG_C("why", why));
+    h2_guard_log(s->hc, "stream cut", why);
     h2_stream_reset(s, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
@@ -218,7 +236,7 @@ static bool kill_stalled(struct h2_conn *hc, int64_t now)
         !passed(conn_last_sent(hc->conn), now, limits_of(hc)->write_stall_ms))
         return false;
     (void)FAIL(&why, ERR_DEADLINE_EXCEEDED, "h2.write_stall", "the peer reads nothing");
-    log_info("connection cut", LOG_STR("peer", conn_peer(hc->conn)), LOG_C("why", why.msg));
+    h2_guard_log(hc, "connection cut", why.msg);
     h2_conn_kill(hc, NGHTTP2_ENHANCE_YOUR_CALM, &why);
     return true;
 }

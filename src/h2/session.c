@@ -1,6 +1,5 @@
 #include "h2/session.h"
 
-#include "base/log.h"
 #include "base/macro.h"
 #include "base/sys.h"
 #include "net/tls.h"
@@ -168,8 +167,7 @@ void h2_conn_cut(struct h2_conn *hc, uint32_t code, const char *text)
 {
     if (hc->phase == H2_CUT || !hc->conn)
         return;
-    log_info("connection cut", LOG_STR("peer", conn_peer(hc->conn)), LOG_C("why", text),
-             LOG_INT("h2_code", code));
+    h2_guard_log(hc, "connection cut", text);
     h2_conn_hello(hc); /* GOAWAY comes after SETTINGS */
     hc->phase = H2_CUT;
     (void)nghttp2_submit_goaway(hc->ng, NGHTTP2_FLAG_NONE,
@@ -218,12 +216,12 @@ void h2_conn_wake(struct h2_conn *hc)
 /* HTTP/1 gets an answer it can show; anything else is just closed. */
 static void refuse_preface(struct h2_conn *hc, str bytes)
 {
-    bool text = hc->n_preface > 0 || (bytes.p[0] >= 'A' && bytes.p[0] <= 'Z');
+    bool http1 = str_find_str(bytes, STR(" HTTP/1.")) >= 0;
     if (hc->phase != H2_FRESH) {
         h2_conn_cut(hc, NGHTTP2_PROTOCOL_ERROR, "this is not the HTTP/2 connection preface");
         return;
     }
-    if (text)
+    if (http1)
         hc->piece = str_of(http1_answer, sizeof http1_answer - 1);
     hc->phase = H2_CUT;
     hc->goaway_sent = true;
@@ -339,7 +337,6 @@ static void submit_settings(struct h2_conn *hc)
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)l->max_streams},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)l->stream_window},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)l->max_header_bytes},
-        {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, (uint32_t)CONN_READ_MAX},
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0}, /* clients only (RFC 9113 6.5.2) */
     };
     size_t n = ARRAY_SIZE(s) - (hc->env->shared->server ? 1 : 0);

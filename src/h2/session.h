@@ -44,6 +44,12 @@ void h2_shared_deinit(struct h2_shared *s);
 
 struct h2_conn;
 
+/* Tokens that fill up with time: `burst` at once, `per_s` in the long run. */
+struct h2_bucket {
+    int64_t level_milli; /* thousandths of a token */
+    int64_t at_ns;
+};
+
 /* What the connections of one loop share. */
 struct h2_env {
     struct h2_shared *shared;
@@ -52,18 +58,14 @@ struct h2_env {
     struct list conns;
     size_t n_conns;
     struct h2_block *spare_block;
+    struct h2_bucket log_lines; /* about peers that misbehave: a flood must not flood the log */
+    int64_t n_unlogged;
     /* A connection is over; hc is freed when it returns. */
     void (*on_closed)(struct h2_env *env, struct h2_conn *hc, const struct error *why);
 };
 enum err h2_env_init(struct h2_env *env, struct h2_shared *shared, struct loop *loop,
                      struct error *e);
 void h2_env_deinit(struct h2_env *env);
-
-/* Tokens that fill up with time: `burst` at once, `per_s` in the long run. */
-struct h2_bucket {
-    int64_t level_milli; /* thousandths of a token */
-    int64_t at_ns;
-};
 
 enum h2_phase {
     H2_FRESH,  /* server, plaintext: no byte seen, SETTINGS not sent yet */
@@ -180,6 +182,8 @@ void h2_guard_reset(struct h2_conn *hc);
 void h2_guard_idle_frame(struct h2_conn *hc);
 void h2_guard_ping(struct h2_conn *hc);
 void h2_guard_queue(struct h2_conn *hc);
+/* Logs that a peer misbehaved, within reason. */
+void h2_guard_log(struct h2_conn *hc, const char *event, const char *why);
 /* A request, or data: earns frames that carry none. */
 void h2_guard_progress(struct h2_conn *hc);
 /* DATA or HEADERS were sent: PINGs are welcome again. */

@@ -5,7 +5,10 @@
 #include "base/sys.h"
 #include "base/sys_net.h"
 
+#include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static struct sys_address address(const char *host, uint16_t port)
@@ -110,6 +113,28 @@ TEST(send_and_receive)
     }
     CHECK_ERR(err, ERR_UNAVAILABLE, &e); /* and no SIGPIPE */
     CHECK(close(server) == 0);
+}
+
+static int option(int fd, int level, int name)
+{
+    int v = -1;
+    socklen_t len = sizeof v;
+    CHECK(getsockopt(fd, level, name, &v, &len) == 0);
+    return v;
+}
+
+TEST(both_ends_are_prepared)
+{
+    int fd[2];
+    struct sys_address peer;
+    pair(&fd[0], &fd[1], &peer);
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(option(fd[i], IPPROTO_TCP, TCP_NODELAY), 1);
+        CHECK_INT(option(fd[i], SOL_SOCKET, SO_KEEPALIVE), 1);
+        CHECK_INT(option(fd[i], IPPROTO_TCP, TCP_KEEPIDLE), 60);
+        CHECK(fcntl(fd[i], F_GETFL) & O_NONBLOCK);
+        CHECK(fcntl(fd[i], F_GETFD) & FD_CLOEXEC);
+    }
 }
 
 TEST(a_full_socket_takes_nothing)

@@ -4,9 +4,11 @@
 #include "base/clock.h"
 #include "base/macro.h"
 
+#include <arpa/inet.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -194,6 +196,35 @@ TEST(connections_are_capped)
     for (int i = 0; i < 4; i++)
         CHECK(close(fd[i]) == 0);
     (void)poll(NULL, 0, 100);
+    expect_serving(port);
+    h2_server_free(s);
+}
+
+/* Without descriptors nobody can be accepted; the loop rests instead of spinning, and goes on. */
+TEST(out_of_descriptors)
+{
+    uint16_t port;
+    struct rlimit before, none;
+    struct rusage idle;
+    struct h2_server *s = serve(NULL, NULL, 1, &port);
+    int fd = socket(AF_INET, SOCK_STREAM, 0), lowest = dup(0);
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct timeval limit = {.tv_sec = 5};
+    CHECK(fd >= 0 && lowest >= 0 && close(lowest) == 0);
+    CHECK(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
+    CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    none = before;
+    none.rlim_cur = (rlim_t)lowest;
+    CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    CHECK(connect(fd, (struct sockaddr *)&a, sizeof a) == 0); /* the kernel's queue takes it */
+    (void)poll(NULL, 0, 400);
+    char b;
+    CHECK(recv(fd, &b, 1, MSG_DONTWAIT) < 0);
+    CHECK(getrusage(RUSAGE_SELF, &idle) == 0);
+    CHECK(idle.ru_utime.tv_sec == 0 && idle.ru_utime.tv_usec < 200000);
+    CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    CHECK_INT(recv(fd, &b, 1, 0), 1); /* SETTINGS */
     expect_serving(port);
     h2_server_free(s);
 }
