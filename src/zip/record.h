@@ -24,26 +24,24 @@ enum {
 #define SENTINEL_16 0xffffu /* "look in the zip64 record", APPNOTE 4.4.1.4 */
 #define SENTINEL_32 0xffffffffu
 
+/* The fixed parts in the order of their bytes, after the signature (APPNOTE 4.3.7, 4.3.12, 4.3.16). */
+/* clang-format off */
 #define LFH_FIELDS(U16, U32)                                                                       \
-    U16(version_needed)                                                                            \
-    U16(flags)                                                                                     \
-    U16(method) U16(time) U16(date) U32(crc) U32(csize) U32(usize) U16(name_len) U16(extra_len)
+    U16(version_needed) U16(flags) U16(method) U16(time) U16(date)                                 \
+    U32(crc) U32(csize) U32(usize)                                                                 \
+    U16(name_len) U16(extra_len)
 
 #define CDH_FIELDS(U16, U32)                                                                       \
-    U16(version_made)                                                                              \
-    U16(version_needed)                                                                            \
-    U16(flags)                                                                                     \
-    U16(method)                                                                                    \
-    U16(time)                                                                                      \
-    U16(date)                                                                                      \
-    U32(crc)                                                                                       \
-    U32(csize)                                                                                     \
-    U32(usize)                                                                                     \
-    U16(name_len) U16(extra_len) U16(comment_len) U16(disk) U16(internal_attr) U32(external_attr)  \
-        U32(lfh_offset)
+    U16(version_made) U16(version_needed) U16(flags) U16(method) U16(time) U16(date)               \
+    U32(crc) U32(csize) U32(usize)                                                                 \
+    U16(name_len) U16(extra_len) U16(comment_len) U16(disk) U16(internal_attr)                     \
+    U32(external_attr) U32(lfh_offset)
 
 #define EOCD_FIELDS(U16, U32)                                                                      \
-    U16(disk) U16(cd_disk) U16(n_disk) U16(n_total) U32(cd_size) U32(cd_offset) U16(comment_len)
+    U16(disk) U16(cd_disk) U16(n_disk) U16(n_total)                                                \
+    U32(cd_size) U32(cd_offset)                                                                    \
+    U16(comment_len)
+/* clang-format on */
 
 #define LFH_LEN           30
 #define CDH_LEN           46
