@@ -24,7 +24,7 @@ enum {
 #define SENTINEL_16 0xffffu /* "look in the zip64 record", APPNOTE 4.4.1.4 */
 #define SENTINEL_32 0xffffffffu
 
-/* The fixed parts in the order of their bytes, after the signature (APPNOTE 4.3.7, 4.3.12, 4.3.16). */
+/* The fixed parts, in the order of their bytes after the signature (APPNOTE 4.3.7, .12, .16). */
 /* clang-format off */
 #define LFH_FIELDS(U16, U32)                                                                       \
     U16(version_needed) U16(flags) U16(method) U16(time) U16(date)                                 \
