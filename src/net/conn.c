@@ -300,7 +300,7 @@ static enum err fill_out(struct conn *c, struct error *e)
 static enum err send_all(struct conn *c, bool *ret_done, struct error *e)
 {
     *ret_done = false;
-    for (size_t sent = 0; sent < TURN_MAX; sent += c->out_len) {
+    for (size_t sent = 0; sent < TURN_MAX; sent += MAX(c->out_len, CONN_FILL_MIN)) {
         TRY(send_unsent(c, e));
         if (!can_fill(c))
             return ERR_OK;
