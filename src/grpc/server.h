@@ -8,6 +8,7 @@
  * Uploads: one bytes field of the request message (the artifact) is handed over piece by piece as
  * it arrives and is never held in memory; all other fields are gathered (at most max_request).
  * Threads: calls of one upload come one at a time and in order, from changing workers.
+ * free may also come on the loop's thread, when the pool has no room or the server has stopped.
  */
 #ifndef STIGMER_GRPC_SERVER_H
 #define STIGMER_GRPC_SERVER_H

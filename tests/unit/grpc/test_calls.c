@@ -3,8 +3,6 @@
 #include "deflate.h"
 #include "fixture.h"
 
-#include <unistd.h>
-
 static struct error e;
 
 static void check_echo(const char *path, const char *text, const char *want)
