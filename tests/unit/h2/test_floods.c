@@ -149,7 +149,7 @@ TEST(pings_whose_answers_nobody_reads)
     struct h2_server *s = serve(&l, NULL, 1, &port);
     int fd = raw_hello(port);
     flood(fd, "\0\0\10\6\0\0\0\0\0abcdefgh", 17, 500000);
-    raw_expect_goaway(fd, CALM, "too many frames that need an answer");
+    raw_expect_close(fd); /* the goodbye may be lost: who never stops sending gets a reset */
     expect_serving(port);
     h2_server_free(s);
 }
