@@ -64,7 +64,7 @@
     X(goaway_wait_ms, 500, "ms",                                                                   \
       "graceful stop: from the notice to the final GOAWAY, unless a PING comes back earlier")      \
     X(linger_ms, 1000, "ms",                                                                       \
-      "a connection we end: the time to send the rest and see the peer close")
+      "a connection we end: the time to see the peer close; when we cut it, to send the rest too")
 
 struct h2_limits {
 #define X(name, value, unit, reason) int64_t name;

@@ -154,7 +154,8 @@ static void finish(struct h2_conn *hc)
     if (hc->finished || !hc->conn)
         return;
     hc->finished = true;
-    conn_finish(hc->conn);
+    /* Who misbehaves is not waited for. */
+    conn_finish(hc->conn, hc->phase == H2_CUT ? 0 : hc->env->shared->limits.write_stall_ms);
 }
 
 static void let_all_go(struct h2_conn *hc, uint32_t error)

@@ -44,7 +44,7 @@ struct conn {
     size_t out_len; /* bytes in scratch->out, during flush */
     size_t write_size;
     size_t dropped;
-    int64_t linger_ns, last_sent;
+    int64_t linger_ns, stall_ns, last_sent;
     enum state state;
     bool paused, read_ended;
     bool busy;    /* inside read or flush, which look at `more` before they return */
@@ -132,10 +132,27 @@ void conn_abort(struct conn *c)
         release(c);
 }
 
+/* At worst, when the timer cannot be armed, the peer's close ends it. */
+static void arm_linger(struct conn *c)
+{
+    struct error ignored;
+    (void)loop_timer_set(c->loop, &c->timer, loop_now(c->loop) + c->linger_ns, &ignored);
+}
+
+/* Whether the peer is slow, but takes the rest. */
+static bool takes_rest(const struct conn *c)
+{
+    return c->state == FINISHING && c->unsent.len && loop_now(c->loop) - c->last_sent < c->stall_ns;
+}
+
 static void timed_out(struct timer *t)
 {
     struct conn *c = CONTAINER_OF(t, struct conn, timer);
     struct error why;
+    if (takes_rest(c)) {
+        arm_linger(c);
+        return;
+    }
     if (c->state != HANDSHAKE) {
         end_regularly(c);
         return;
@@ -321,6 +338,7 @@ static void start_linger(struct conn *c)
 {
     struct error ignored;
     c->state = LINGERING;
+    arm_linger(c);
     if (c->tls) {
         tls_shutdown(c->tls);
         (void)send_unsent(c, &ignored);
@@ -382,15 +400,14 @@ void conn_pause(struct conn *c, bool pause)
         post_flush(c); /* which updates what is watched for */
 }
 
-void conn_finish(struct conn *c)
+void conn_finish(struct conn *c, int64_t stall_ms)
 {
-    struct error ignored;
     if (c->state >= FINISHING)
         return;
     c->state = FINISHING;
+    c->stall_ns = stall_ms * NS_PER_MS;
     c->more = true;
-    /* The timer is armed or there is room for it: at worst the peer's close ends it. */
-    (void)loop_timer_set(c->loop, &c->timer, loop_now(c->loop) + c->linger_ns, &ignored);
+    arm_linger(c);
     if (!c->busy)
         post_flush(c);
 }

@@ -49,7 +49,7 @@ struct conn_options {
     const struct sys_address *peer;
     struct tls *tls;      /* NULL = plaintext */
     int64_t handshake_ms; /* for TLS */
-    int64_t linger_ms;    /* how long conn_finish may take */
+    int64_t linger_ms;    /* how long conn_finish waits for the peer */
     const struct conn_handler *handler;
     void *ctx;
 };
@@ -60,8 +60,9 @@ void conn_wake(struct conn *c);
 /* Stops and continues reading. Up to one batch may still arrive after stopping. */
 void conn_pause(struct conn *c, bool pause);
 /* Sends what fill still has, then FIN; reads and drops until the peer closes too, or linger_ms
- * passed. (Closing at once could destroy the last bytes on their way: RFC 9112 9.6.) */
-void conn_finish(struct conn *c);
+ * passed. (Closing at once could destroy the last bytes on their way: RFC 9112 9.6.) A slow peer
+ * gets all of it as long as it takes something every stall_ms; 0: what linger_ms allows. */
+void conn_finish(struct conn *c, int64_t stall_ms);
 /* Closes at once and silently. */
 void conn_abort(struct conn *c);
 /* "127.0.0.1:51234"; valid as long as the connection. */

@@ -19,6 +19,7 @@ struct side {
     uint64_t to_send, received;
     size_t largest_room;
     int ends, closes;
+    int64_t stall_ms; /* of conn_finish */
     enum err why;
     bool finish_on_bytes, abort_on_bytes;
 };
@@ -29,7 +30,7 @@ static void on_bytes(void *ctx, str bytes)
     CHECK(bytes.len > 0 && bytes.len <= CONN_READ_MAX);
     s->received += bytes.len;
     if (s->finish_on_bytes)
-        conn_finish(s->conn);
+        conn_finish(s->conn, s->stall_ms);
     if (s->abort_on_bytes)
         conn_abort(s->conn);
 }
@@ -190,7 +191,7 @@ TEST(half_closed_by_the_peer)
     s.to_send = 1000;
     conn_wake(s.conn);
     CHECK_INT(take(&s, 1000), 1000);
-    conn_finish(s.conn);
+    conn_finish(s.conn, 0);
     turns(&s, 20);
     CHECK_INT(s.closes, 1); /* nothing to wait for */
     CHECK_INT(s.why, ERR_OK);
@@ -217,6 +218,37 @@ TEST(finish_does_not_wait_for_ever)
     open_side(&s, MIB(32));
     CHECK(write(s.peer, "x", 1) == 1);
     turns(&s, 400); /* the peer reads nothing */
+    CHECK_INT(s.closes, 1);
+    close_side(&s);
+}
+
+/* Longer than linger_ms, but never long without progress: all of it arrives. */
+TEST(finish_is_patient_with_a_slow_peer)
+{
+    struct side s = {.to_send = MIB(1), .finish_on_bytes = true, .stall_ms = 400};
+    open_side(&s, MIB(32));
+    CHECK(write(s.peer, "x", 1) == 1);
+    uint64_t got = 0;
+    for (int i = 0; i < 16 && got < MIB(1); i++) {
+        turns(&s, 50);
+        got += take(&s, MIN(MIB(1) - got, (uint64_t)KIB(64)));
+    }
+    got += take(&s, MIB(1) - got);
+    CHECK_INT(got, MIB(1));
+    CHECK_INT(s.closes, 0); /* and there still is time to see the peer close */
+    turns(&s, 300);
+    CHECK_INT(s.closes, 1);
+    close_side(&s);
+}
+
+TEST(finish_gives_up_a_peer_that_stopped)
+{
+    struct side s = {.to_send = MIB(3), .finish_on_bytes = true, .stall_ms = 500};
+    open_side(&s, MIB(32));
+    CHECK(write(s.peer, "x", 1) == 1);
+    turns(&s, 350);
+    CHECK_INT(s.closes, 0);
+    turns(&s, 450);
     CHECK_INT(s.closes, 1);
     close_side(&s);
 }
