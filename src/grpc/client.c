@@ -160,7 +160,11 @@ static void on_trailers(void *ctx, struct h2_stream *s, const struct h2_header *
 
 static void on_end(void *ctx, struct h2_stream *s)
 {
-    (void)ctx, (void)s; /* on_close follows */
+    const struct exchange *x = h2_stream_user(s);
+    (void)ctx;
+    /* on_close follows, also when the server leaves it to us to stop sending (RFC 9113 8.1). */
+    if (x->sent < x->total)
+        h2_stream_reset(s, NGHTTP2_NO_ERROR);
 }
 
 static void closed_early(struct exchange *x, uint32_t code)

@@ -209,6 +209,7 @@ struct odd_answer {
     const char *status, *content_type, *encoding, *grpc_status;
     str body;
     uint32_t reset; /* instead of an answer */
+    bool early;     /* the status at once; the request is neither read nor reset */
 };
 static const struct odd_answer *odd;
 
@@ -228,13 +229,22 @@ static size_t odd_read(void *ctx, char *to, size_t cap, enum h2_more *ret_more)
 
 static void odd_headers(void *ctx, struct h2_stream *s, const struct h2_header *h, size_t n)
 {
-    (void)ctx, (void)s, (void)h, (void)n;
+    struct error err;
+    struct h2_header status[] = {
+        {STR(":status"), STR("200")},
+        {STR("content-type"), STR("application/grpc")},
+        {STR("grpc-status"), str_c(odd->grpc_status)},
+    };
+    (void)ctx, (void)h, (void)n;
+    if (odd->early)
+        CHECK_OK(h2_stream_respond(s, status, 3, NULL, NULL, &err), &err);
 }
 
 static void odd_data(void *ctx, struct h2_stream *s, str bytes)
 {
     (void)ctx;
-    h2_stream_consume(s, bytes.len);
+    if (!odd->early)
+        h2_stream_consume(s, bytes.len);
 }
 
 static void odd_end(void *ctx, struct h2_stream *s)
@@ -257,6 +267,18 @@ static void odd_close(void *ctx, struct h2_stream *s, uint32_t code)
     (void)ctx, (void)s, (void)code;
 }
 
+/* The request is a text, or that many bytes of a file. */
+static enum err call_odd(struct grpc_client *c, uint64_t len, struct buf *answer)
+{
+    if (len == 0)
+        return fixture_call(c, "/x/y", "", answer, &e);
+    int fd = fixture_file(len);
+    struct grpc_request r = {.path = "/x/y", .fd = fd, .len = len, .timeout_ms = 5000};
+    enum err err = grpc_client_call(c, &r, answer, &e);
+    (void)close(fd);
+    return err;
+}
+
 static void check_odd(struct odd_answer a, enum err want, const char *text)
 {
     static const struct h2_handler handler = {odd_headers, odd_data, NULL, odd_end, odd_close};
@@ -273,7 +295,7 @@ static void check_odd(struct odd_answer a, enum err want, const char *text)
     (void)snprintf(f.target, sizeof f.target, "127.0.0.1:%u", f.port);
     struct grpc_client *c = fixture_client(&f);
     buf_init(&answer, KIB(4));
-    CHECK_ERR(fixture_call(c, "/x/y", "", &answer, &e), want, &e);
+    CHECK_ERR(call_odd(c, a.early ? MIB(8) : 0, &answer), want, &e);
     if (want != ERR_OK)
         CHECK_CONTAINS(str_c(e.msg), str_c(text));
     buf_deinit(&answer);
@@ -338,4 +360,10 @@ TEST(resets)
     check_odd((struct odd_answer){.reset = 7}, ERR_UNAVAILABLE, "HTTP/2 error 7");
     check_odd((struct odd_answer){.reset = 8}, ERR_CANCELLED, "HTTP/2 error 8");
     check_odd((struct odd_answer){.reset = 11}, ERR_RESOURCE_EXHAUSTED, "HTTP/2 error 11");
+}
+
+/* RFC 9113 8.1 lets a server answer before it has read the request; not all of them reset it. */
+TEST(an_answer_before_the_request_was_read)
+{
+    check_odd((struct odd_answer){.early = true, .grpc_status = "8"}, ERR_RESOURCE_EXHAUSTED, "");
 }
