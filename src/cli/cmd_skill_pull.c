@@ -70,7 +70,7 @@ static enum err choose_target(struct pull *p, const char *slug, struct error *e)
 
 static enum err audit(const struct pull *p, int fd, struct zip_report *report, struct error *e)
 {
-    TRY(zip_audit(fd, p->size, 0, NULL, report, e));
+    TRY(zip_audit(fd, p->size, NULL, report, e));
     if (zip_report_accepted(report))
         return ERR_OK;
     const char *reason = zip_report_reason(report);

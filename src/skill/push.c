@@ -187,7 +187,7 @@ static enum err take_report(struct push *p, struct zip_report *report, struct er
 static enum err audit(struct push *p, struct spool *spool, struct error *e)
 {
     struct zip_report report;
-    enum err err = zip_audit(spool_fd(spool), p->size, 0, NULL, &report, e);
+    enum err err = zip_audit(spool_fd(spool), p->size, NULL, &report, e);
     if (err == ERR_OK)
         err = take_report(p, &report, e);
     zip_report_deinit(&report);

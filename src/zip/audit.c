@@ -53,12 +53,14 @@ static void audit_deinit(struct audit *a)
     free(a->order);
 }
 
-enum err zip_audit(int fd, uint64_t size, unsigned flags, const struct zip_limits *limits,
-                   struct zip_report *ret, struct error *e)
+enum err zip_audit(int fd, uint64_t size, const struct zip_audit_options *o, struct zip_report *ret,
+                   struct error *e)
 {
-    limits = limits ? limits : &zip_limits_default;
+    static const struct zip_audit_options none;
+    o = o ? o : &none;
+    const struct zip_limits *limits = o->limits ? o->limits : &zip_limits_default;
     CLEANUP(audit_deinit)
-    struct audit a = {.limits = limits, .flags = flags, .size = size, .report = ret};
+    struct audit a = {.limits = limits, .flags = o->flags, .size = size, .report = ret};
     *ret = (struct zip_report){0};
     arena_init(&ret->arena, ARENA_MAX);
     buf_init(&ret->skill_md, limits->max_skill_md);

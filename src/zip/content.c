@@ -26,13 +26,31 @@ void content_meter_deinit(struct content_meter *m)
         (void)inflateEnd(m->zs);
     free(m->zs);
     free(m->out);
+    sha256_free(m->sha256);
     *m = (struct content_meter){0};
+}
+
+static enum err start_digest(struct content_meter *m, const struct content_job *job,
+                             struct error *e)
+{
+    if (!job->digest)
+        return ERR_OK;
+    return m->sha256 ? sha256_reset(m->sha256, e) : sha256_new(&m->sha256, e);
+}
+
+static void keep_head(struct content *c, str piece)
+{
+    for (size_t i = 0; i < piece.len && c->usize + i < sizeof c->head; i++)
+        c->head[c->usize + i] = piece.p[i];
 }
 
 /* The pieces of one run arrive here in order. */
 static enum err deliver(struct content_meter *m, const struct content_job *job, struct content *c,
                         str piece, struct error *e)
 {
+    keep_head(c, piece);
+    if (job->digest)
+        TRY(sha256_update(m->sha256, piece.p, piece.len, e));
     c->usize += piece.len;
     m->produced += piece.len;
     c->crc = (uint32_t)crc32_z(c->crc, (const Bytef *)piece.p, piece.len);
@@ -126,7 +144,10 @@ enum err content_measure(struct content_meter *m, const struct content_job *job,
                          struct content *ret, struct error *e)
 {
     *ret = (struct content){0};
+    TRY(start_digest(m, job, e));
     if (job->method == METHOD_STORE)
-        return measure_stored(m, job, ret, e);
-    return measure_deflated(m, job, ret, e);
+        TRY(measure_stored(m, job, ret, e));
+    else
+        TRY(measure_deflated(m, job, ret, e));
+    return job->digest ? sha256_finish(m->sha256, job->digest, e) : ERR_OK;
 }

@@ -10,6 +10,7 @@
 #ifndef STIGMER_ZIP_CONTENT_H
 #define STIGMER_ZIP_CONTENT_H
 
+#include "digest/sha256.h"
 #include "zip/window.h"
 
 enum content_end {
@@ -25,6 +26,7 @@ struct content_meter {
     struct window *win; /* borrowed */
     struct z_stream_s *zs;
     uint8_t *out;
+    struct sha256 *sha256;     /* made when the first job wants a digest */
     uint64_t blocks, produced; /* of all runs */
     uint32_t max_blocks;       /* beyond one per 4 KiB of output */
 };
@@ -38,6 +40,7 @@ struct content_job {
     uint64_t max_out;       /* the first byte over ends the run */
     content_sink_fn *sink;  /* may be NULL */
     void *ctx;
+    struct digest *digest; /* receives the content's hash when all of it came; may be NULL */
 };
 
 struct content {
@@ -45,6 +48,7 @@ struct content {
     uint64_t usize;    /* bytes that came out */
     uint64_t consumed; /* of the compressed bytes */
     uint32_t crc;      /* of the bytes that came out */
+    char head[2];      /* the first of them */
     const char *problem;
 };
 

@@ -262,7 +262,7 @@ static enum err write_directory(struct packer *p, struct error *e)
 static enum err audit_own(struct packer *p, struct error *e)
 {
     struct zip_report r;
-    enum err err = zip_audit(p->out_fd, p->at, 0, NULL, &r, e);
+    enum err err = zip_audit(p->out_fd, p->at, NULL, &r, e);
     if (err == ERR_OK && !zip_report_accepted(&r)) {
         const char *reason = zip_report_reason(&r);
         err = FAIL(e, ERR_INVALID_ARGUMENT, "pack.refused", "%s: %s", reason ? reason : "refused",

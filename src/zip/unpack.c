@@ -76,7 +76,7 @@ bool zip_unpack_leaves_out(const struct zip_entry *z)
            str_eq(str_skip(path, (size_t)(slash + 1)), STR(".DS_Store"));
 }
 
-unsigned zip_unpack_mode(const struct zip_entry *z, str head)
+uint16_t zip_unpack_mode(const struct zip_entry *z, str head)
 {
     static const char *const scripts[] = {".sh", ".py", ".js", ".ts", ".rb", ".pl"};
     bool run = z->executable || str_starts_with(head, STR("#!"));
@@ -125,16 +125,11 @@ static enum err enter_dir(struct unpacker *u, str path, struct error *e)
 struct output {
     struct unpacker *u;
     int fd;
-    char head[2];
-    uint64_t len;
 };
 
 static enum err write_piece(void *ctx, str piece, struct error *e)
 {
     struct output *o = ctx;
-    for (size_t i = 0; i < piece.len && o->len + i < sizeof o->head; i++)
-        o->head[o->len + i] = piece.p[i];
-    o->len += piece.len;
     TRY(sys_write_full(o->fd, piece.p, piece.len, e));
     o->u->done += piece.len;
     if (o->u->progress)
@@ -177,8 +172,7 @@ static enum err unpack_file(struct unpacker *u, const struct zip_entry *z, struc
     TRY(sys_open_beneath(u->dirfd, name, O_WRONLY | O_CREAT | O_EXCL, 0600, &fd, e));
     struct output o = {.u = u, .fd = fd};
     TRY(write_content(u, z, &o, e));
-    str head = str_of(o.head, (size_t)MIN(o.len, (uint64_t)sizeof o.head));
-    return sys_fchmod(fd, zip_unpack_mode(z, head), e);
+    return sys_fchmod(fd, z->mode, e);
 }
 
 static enum err unpack_entry(struct unpacker *u, const struct zip_entry *z, struct error *e)

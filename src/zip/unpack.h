@@ -22,7 +22,8 @@ enum err zip_unpack(int fd, const struct zip_report *report, int parent, const c
 
 /* Whether unpacking (and any list of an archive's files) leaves the entry out. */
 bool zip_unpack_leaves_out(const struct zip_entry *z);
-/* The mode of the file, 0755 or 0644. head: its first bytes, at least 2 where it has them. */
-unsigned zip_unpack_mode(const struct zip_entry *z, str head);
+/* The mode of the file, 0755 or 0644. head: its first bytes, at least 2 where it has them. The
+ * audit keeps it in the entry. */
+uint16_t zip_unpack_mode(const struct zip_entry *z, str head);
 
 #endif

@@ -7,6 +7,7 @@
 #include "zip/audit.h"
 
 #include "zip/extra.h"
+#include "zip/unpack.h"
 
 #include <stdlib.h>
 
@@ -237,6 +238,7 @@ static void judge(struct audit *a, struct entry *en, const struct content *c, co
 {
     a->report->uncompressed += c->usize;
     en->pub->usize = c->usize;
+    en->pub->mode = zip_unpack_mode(en->pub, str_of(c->head, sizeof c->head));
     en->measured = true;
     bool ratio_ok = rule_ratio(a, en, c);
     rule_total(a);
@@ -263,12 +265,14 @@ static enum err check_content(struct audit *a, struct entry *en, struct error *e
         .skill_md = skill_md_wanted(a, en) ? &a->report->skill_md : NULL,
         .scan = h->method == METHOD_STORE && h->flags & FLAG_DESCRIPTOR,
     };
+    bool digest = a->flags & ZIP_AUDIT_DIGESTS && !en->pub->directory;
     struct content_job job = {.method = h->method,
                               .offset = en->pub->data_offset,
                               .csize = h->csize,
                               .max_out = max_out(a, en),
                               .sink = sink.skill_md || sink.scan ? sink_piece : NULL,
-                              .ctx = &sink};
+                              .ctx = &sink,
+                              .digest = digest ? &en->pub->sha256 : NULL};
     struct content c;
     TRY(content_measure(&a->meter, &job, &c, e));
     judge(a, en, &c, &sink);

@@ -14,6 +14,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/pool.h"
+#include "digest/sha256.h"
 
 /* Limits of the profile. A test may lower them; nothing raises them. */
 struct zip_limits {
@@ -48,8 +50,10 @@ struct zip_entry {
     uint64_t csize, usize; /* as measured */
     uint32_t crc;
     uint16_t method; /* 0 or 8 */
+    uint16_t mode;   /* when unpacked (API.md section 7): 0755 or 0644, once it is measured */
     bool directory;
-    bool executable; /* an execute bit in its Unix mode */
+    bool executable;      /* an execute bit in its Unix mode */
+    struct digest sha256; /* of its content; only with ZIP_AUDIT_DIGESTS */
 };
 
 struct zip_report {
@@ -65,15 +69,23 @@ struct zip_report {
 
 enum zip_audit_flags {
     ZIP_AUDIT_ARCHIVE_ONLY = 1, /* leave out what concerns SKILL.md */
+    ZIP_AUDIT_DIGESTS = 2,      /* hash the content of every file */
 };
 
-/* In: fd, readable and seekable, size bytes long, not changing meanwhile. limits: NULL = default.
+struct zip_audit_options {
+    unsigned flags;                  /* of zip_audit_flags */
+    const struct zip_limits *limits; /* NULL: zip_limits_default */
+    struct pool *workers;            /* NULL: all on the calling thread */
+};
+
+/* In: fd, readable and seekable, size bytes long, not changing meanwhile. o: NULL = no flags, the
+ * default limits, one thread.
  * Out: *ret, to be released with zip_report_deinit also after an error.
  * Returns: ERR_OK when the audit ran (accepted or not); INTERNAL, DATA_LOSS (short file) or
  * RESOURCE_EXHAUSTED (memory) when it could not. Memory: at most 8 MiB besides SKILL.md and the
  * list of entries. */
-enum err zip_audit(int fd, uint64_t size, unsigned flags, const struct zip_limits *limits,
-                   struct zip_report *ret, struct error *e);
+enum err zip_audit(int fd, uint64_t size, const struct zip_audit_options *o, struct zip_report *ret,
+                   struct error *e);
 void zip_report_deinit(struct zip_report *r);
 
 static inline bool zip_report_accepted(const struct zip_report *r)

@@ -19,6 +19,9 @@ static const struct zip_limits limits = {
     .max_blocks = 1000,
 };
 
+static const struct zip_audit_options archive_only = {
+    .flags = ZIP_AUDIT_ARCHIVE_ONLY | ZIP_AUDIT_DIGESTS, .limits = &limits};
+
 static int archive_fd(const uint8_t *data, size_t size)
 {
     static int fd = -1;
@@ -118,10 +121,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct zip_report r;
     struct error e;
     int fd = archive_fd(data, size);
-    FUZZ_CHECK(zip_audit(fd, size, 0, &limits, &r, &e) == ERR_OK);
+    FUZZ_CHECK(zip_audit(fd, size, &(struct zip_audit_options){.limits = &limits}, &r, &e) ==
+               ERR_OK);
     check_report(data, size, &r);
     zip_report_deinit(&r);
-    FUZZ_CHECK(zip_audit(fd, size, ZIP_AUDIT_ARCHIVE_ONLY, &limits, &r, &e) == ERR_OK);
+    FUZZ_CHECK(zip_audit(fd, size, &archive_only, &r, &e) == ERR_OK);
     check_report(data, size, &r);
     zip_report_deinit(&r);
     return 0;

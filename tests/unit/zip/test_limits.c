@@ -140,7 +140,7 @@ TEST(size_of_a_huge_file_is_enough)
     struct error e;
     int fd = zt_memfd(STR(""));
     CHECK(ftruncate(fd, 104857601) == 0);
-    CHECK_OK(zip_audit(fd, 104857601, 0, NULL, &r, &e), &e);
+    CHECK_OK(zip_audit(fd, 104857601, NULL, &r, &e), &e);
     CHECK_STR(str_c(zip_report_reason(&r)),
               STR("ZIP file too large: 104857601 bytes (max: 104857600) [size]"));
     zip_report_deinit(&r);
@@ -382,7 +382,7 @@ TEST(a_file_shorter_than_said_is_an_error)
     struct error e;
     str bytes = small(&m);
     int fd = zt_memfd(bytes);
-    CHECK_ERR(zip_audit(fd, bytes.len + 1, 0, NULL, &r, &e), ERR_DATA_LOSS, &e);
+    CHECK_ERR(zip_audit(fd, bytes.len + 1, NULL, &r, &e), ERR_DATA_LOSS, &e);
     zip_report_deinit(&r);
     close(fd);
     end(&m);
@@ -392,7 +392,7 @@ TEST(a_closed_descriptor_is_an_error)
 {
     struct zip_report r;
     struct error e;
-    CHECK_ERR(zip_audit(-1, 100, 0, NULL, &r, &e), ERR_INTERNAL, &e);
+    CHECK_ERR(zip_audit(-1, 100, NULL, &r, &e), ERR_INTERNAL, &e);
     zip_report_deinit(&r);
 }
 
@@ -467,7 +467,7 @@ TEST(memory_is_bounded_whatever_the_archive)
     }
     CHECK(waitpid(pid, &status, 0) == pid && status == 0);
     long before = peak_kib();
-    CHECK_OK(zip_audit(fd, (uint64_t)lseek(fd, 0, SEEK_END), 0, NULL, &r, &e), &e);
+    CHECK_OK(zip_audit(fd, (uint64_t)lseek(fd, 0, SEEK_END), NULL, &r, &e), &e);
     CHECK_STR(zt_ids(&r), STR(""));
     CHECK(r.arena.used < MIB(12));
     zip_report_deinit(&r);

@@ -110,7 +110,7 @@ static void unpack_ok(const char *zip, const char *name)
     struct stat st;
     int fd = openat(test_dirfd(), zip, O_RDONLY | O_CLOEXEC);
     CHECK(fd >= 0 && fstat(fd, &st) == 0);
-    CHECK_OK(zip_audit(fd, (uint64_t)st.st_size, 0, NULL, &r, &e), &e);
+    CHECK_OK(zip_audit(fd, (uint64_t)st.st_size, NULL, &r, &e), &e);
     CHECK_OK(zip_unpack(fd, &r, test_dirfd(), name, NULL, NULL, &e), &e);
     zip_report_deinit(&r);
     close(fd);

@@ -32,7 +32,7 @@ static void make(const char *statements)
     snprintf(path, sizeof path, "%s/in.zip", test_dir());
     zip_fd = open(path, O_RDWR | O_CLOEXEC);
     CHECK(zip_fd >= 0 && fstat(zip_fd, &st) == 0);
-    CHECK_OK(zip_audit(zip_fd, (uint64_t)st.st_size, 0, NULL, &report, &e), &e);
+    CHECK_OK(zip_audit(zip_fd, (uint64_t)st.st_size, NULL, &report, &e), &e);
 }
 
 static enum err unpack(const char *name)
@@ -183,6 +183,8 @@ TEST(a_file_that_became_shorter_leaves_nothing)
     done();
 }
 
+static const struct zip_audit_options archive_only = {.flags = ZIP_AUDIT_ARCHIVE_ONLY};
+
 TEST(an_archive_without_skill_md_can_be_unpacked_when_only_the_archive_counts)
 {
     struct stat st;
@@ -193,9 +195,40 @@ TEST(an_archive_without_skill_md_can_be_unpacked_when_only_the_archive_counts)
     snprintf(path, sizeof path, "%s/in.zip", test_dir());
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     CHECK(fd >= 0 && fstat(fd, &st) == 0);
-    CHECK_OK(zip_audit(fd, (uint64_t)st.st_size, ZIP_AUDIT_ARCHIVE_ONLY, NULL, &report, &e), &e);
+    CHECK_OK(zip_audit(fd, (uint64_t)st.st_size, &archive_only, &report, &e), &e);
     CHECK_OK(zip_unpack(fd, &report, test_dirfd(), "out", NULL, NULL, &e), &e);
     CHECK_INT(mode_of("out/x"), 0644);
     close(fd);
+    done();
+}
+
+/* What a report says of each file besides what the directory says. */
+TEST(digests_and_modes_are_those_of_the_measured_content)
+{
+    static const struct zip_audit_options o = {.flags = ZIP_AUDIT_DIGESTS};
+    struct stat st;
+    make("add('a.sh', 'x' * 100000, 0o100600); add('b', 'x', 0o100755); add('c', '#!', 0);"
+         "add('dir/', '', 0o40700)");
+    zip_report_deinit(&report);
+    CHECK(fstat(zip_fd, &st) == 0);
+    CHECK_OK(zip_audit(zip_fd, (uint64_t)st.st_size, &o, &report, &e), &e);
+    const struct {
+        const char *name, *sha256;
+        unsigned mode;
+    } want[] = {
+        {"SKILL.md", "c93c6f87bf5165a705365e8ad12607fce86f3bd560284e25fb8ea859b0c7c331", 0644},
+        {"a.sh", "d69e68988157833272305aaf21f453c800346e8a3640db6578e260215542e5d4", 0755},
+        {"b", "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881", 0755},
+        {"c", "3612ddaf46e149a4f583faf0face846585148f59e0ce2645594df83b5dc807e8", 0755},
+    };
+    CHECK_INT(report.n_entries, 5);
+    for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+        const struct zip_entry *z = &report.entries[i];
+        char hex[SHA256_HEX_LEN + 1];
+        digest_to_hex(&z->sha256, hex);
+        CHECK_STR(z->name, str_c(want[i].name));
+        CHECK_STR(str_c(hex), str_c(want[i].sha256));
+        CHECK_INT(z->mode, want[i].mode);
+    }
     done();
 }

@@ -13,7 +13,8 @@ static void audit_fd(int fd, unsigned flags, const struct zip_limits *limits,
     struct stat st;
     struct error e;
     CHECK(fstat(fd, &st) == 0);
-    CHECK_OK(zip_audit(fd, (uint64_t)st.st_size, flags, limits, ret, &e), &e);
+    const struct zip_audit_options o = {.flags = flags, .limits = limits};
+    CHECK_OK(zip_audit(fd, (uint64_t)st.st_size, &o, ret, &e), &e);
 }
 
 void zt_audit(const char *path, unsigned flags, const struct zip_limits *limits,
