@@ -19,7 +19,7 @@
 
 #define META_KEY_MAX 511 /* LMDB's compiled-in bound, for every backend */
 
-/* name here, name on disk */
+/* Name here, name on disk. The order is part of every record's checksum: new tables go last. */
 #define META_TABLES(X)                                                                             \
     X(SKILLS, "skills")                                                                            \
     X(LIVE, "live")                                                                                \
@@ -32,7 +32,8 @@
     X(REFS, "refs")                                                                                \
     X(EVENTS, "events")                                                                            \
     X(TEXTS, "texts")                                                                              \
-    X(INFO, "info")
+    X(INFO, "info")                                                                                \
+    X(FILES, "files")
 
 enum meta_table {
 #define X(name, text) META_##name,

@@ -118,8 +118,8 @@ enum err codec_version_to(const struct meta_version *v, struct arena *a, version
 static enum err digest_from(ProtobufCBinaryData b, struct digest *ret, struct error *e)
 {
     if (b.len != sizeof ret->b)
-        return FAIL(e, ERR_DATA_LOSS, "meta.version",
-                    "a version in the server's database has no valid hash");
+        return FAIL(e, ERR_DATA_LOSS, "meta.digest",
+                    "a record of the server's database has no valid hash");
     memcpy(ret->b, b.data, sizeof ret->b);
     return ERR_OK;
 }
@@ -146,4 +146,19 @@ enum err codec_version_from(const version_record *m, uint64_t seq, struct arena 
     TRY(pairs_from(m->annotations, m->n_annotations, a, &ret->annotations, &ret->n_annotations, e));
     return strs_from(m->resource_tags, m->n_resource_tags, a, &ret->resource_tags,
                      &ret->n_resource_tags, e);
+}
+
+void codec_file_to(const struct meta_file *f, file_record *ret)
+{
+    *ret = (file_record)STIGMER__STORAGE__V1__FILE_RECORD__INIT;
+    ret->path = bin_of(f->path);
+    ret->size = f->size;
+    ret->sha256 = bin_of(str_of(f->sha256.b, sizeof f->sha256.b));
+    ret->mode = f->mode;
+}
+
+enum err codec_file_from(const file_record *m, struct meta_file *ret, struct error *e)
+{
+    *ret = (struct meta_file){.path = str_of_bin(m->path), .size = m->size, .mode = m->mode};
+    return digest_from(m->sha256, &ret->sha256, e);
 }

@@ -14,6 +14,8 @@ typedef Stigmer__Storage__V1__Pair pair_record;
 typedef Stigmer__Storage__V1__TagRecord tag_record;
 typedef Stigmer__Storage__V1__SlugRecord slug_record;
 typedef Stigmer__Storage__V1__ArtifactRecord artifact_record;
+typedef Stigmer__Storage__V1__FileRecord file_record;
+typedef Stigmer__Storage__V1__FilesRecord files_record;
 typedef Stigmer__Storage__V1__EventRecord event_record;
 typedef Stigmer__Storage__V1__ClockRecord clock_record;
 typedef Stigmer__Storage__V1__CountRecord count_record;
@@ -37,5 +39,9 @@ enum err codec_version_to(const struct meta_version *v, struct arena *a, version
 /* DATA_LOSS when a digest has not the length of one. */
 enum err codec_version_from(const version_record *m, uint64_t seq, struct arena *a,
                             struct meta_version *ret, struct error *e);
+
+void codec_file_to(const struct meta_file *f, file_record *ret);
+/* DATA_LOSS as codec_version_from. */
+enum err codec_file_from(const file_record *m, struct meta_file *ret, struct error *e);
 
 #endif

@@ -135,8 +135,18 @@ struct meta_artifact {
     uint64_t size;
     uint32_t state; /* META_ARTIFACT_LIVE */
     int64_t created_at_ns;
+    uint32_t n_files;    /* in its manifest; 0 = not recorded (an archive has at least one) */
+    uint64_t files_size; /* bytes of all of them */
 };
 enum { META_ARTIFACT_LIVE = 1 };
+
+/* One file of an archive's manifest. */
+struct meta_file {
+    str path;
+    uint64_t size;
+    struct digest sha256;
+    uint32_t mode;
+};
 
 /* --- skills --- */
 
@@ -177,6 +187,17 @@ enum err meta_artifact_get(struct meta_txn *t, const struct digest *d, struct me
 /* Whether any version of any skill holds the archive. */
 enum err meta_artifact_referenced(struct meta_txn *t, const struct digest *d, bool *ret,
                                   struct error *e);
+
+/* --- manifests --- */
+
+/* Records the manifest of an archive that meta_version_add recorded, in the order given; one that
+ * is there is left alone. n > 0. NOT_FOUND: no such archive. */
+enum err meta_files_put(struct meta_txn *t, const struct digest *artifact,
+                        const struct meta_file *files, uint32_t n, struct error *e);
+/* The n files from number first on, all of which the archive's n_files promises; the memory needed
+ * grows with n alone. DATA_LOSS when they are not there. */
+enum err meta_files_get(struct meta_txn *t, const struct digest *artifact, uint32_t first,
+                        uint32_t n, struct arena *a, struct meta_file *ret, struct error *e);
 
 /* --- texts --- */
 

@@ -11,12 +11,13 @@
 #define MAP_SIZE_DEFAULT (UINT64_C(64) << 30)
 #define MAX_READERS      1024 /* read transactions at once, of all processes */
 #define POOL_MAX         64   /* idle read transactions kept */
+#define NO_TABLE         ((MDB_dbi)-1)
 
 struct lmdb {
     struct meta_backend base;
     MDB_env *env;
-    MDB_dbi dbis[META_N_TABLES];
-    pthread_mutex_t lock; /* guards pool, n_pool */
+    MDB_dbi dbis[META_N_TABLES]; /* NO_TABLE: not there, which is as good as empty */
+    pthread_mutex_t lock;        /* guards pool, n_pool */
     struct lmdb_txn *pool;
     size_t n_pool;
 };
@@ -30,7 +31,7 @@ struct lmdb_txn {
 
 struct lmdb_cursor {
     struct meta_bcursor base;
-    MDB_cursor *cursor;
+    MDB_cursor *cursor; /* NULL: of a table that is not there */
 };
 
 static const struct meta_ops lmdb_ops;
@@ -191,7 +192,8 @@ static enum err lmdb_get(struct meta_btxn *base, enum meta_table table, str key,
 {
     struct lmdb_txn *t = txn_of(base);
     MDB_val k = val(key), v;
-    TRY(check(mdb_get(t->txn, t->lmdb->dbis[table], &k, &v), "read", e));
+    MDB_dbi dbi = t->lmdb->dbis[table];
+    TRY(check(dbi == NO_TABLE ? MDB_NOTFOUND : mdb_get(t->txn, dbi, &k, &v), "read", e));
     *ret = view(v);
     return ERR_OK;
 }
@@ -217,11 +219,12 @@ static enum err lmdb_cursor_open(struct meta_btxn *base, enum meta_table table,
                                  struct meta_bcursor **ret, struct error *e)
 {
     struct lmdb_txn *t = txn_of(base);
-    struct lmdb_cursor *c = malloc(sizeof *c);
+    MDB_dbi dbi = t->lmdb->dbis[table];
+    struct lmdb_cursor *c = calloc(1, sizeof *c);
     if (!c)
         return FAIL_NOMEM(e);
     c->base.ops = &lmdb_ops;
-    int rc = mdb_cursor_open(t->txn, t->lmdb->dbis[table], &c->cursor);
+    int rc = dbi == NO_TABLE ? MDB_SUCCESS : mdb_cursor_open(t->txn, dbi, &c->cursor);
     if (rc) {
         free(c);
         return fail(rc, "be searched", e);
@@ -233,7 +236,8 @@ static enum err lmdb_cursor_open(struct meta_btxn *base, enum meta_table table,
 static void lmdb_cursor_close(struct meta_bcursor *base)
 {
     struct lmdb_cursor *c = CONTAINER_OF(base, struct lmdb_cursor, base);
-    mdb_cursor_close(c->cursor);
+    if (c->cursor)
+        mdb_cursor_close(c->cursor);
     free(c);
 }
 
@@ -241,7 +245,8 @@ static enum err cursor_go(struct meta_bcursor *c, MDB_cursor_op op, str from, st
                           str *ret_value, struct error *e)
 {
     MDB_val k = val(from), v;
-    TRY(check(mdb_cursor_get(cursor_of(c), &k, &v, op), "be searched", e));
+    MDB_cursor *cursor = cursor_of(c);
+    TRY(check(cursor ? mdb_cursor_get(cursor, &k, &v, op) : MDB_NOTFOUND, "be searched", e));
     *ret_key = view(k);
     *ret_value = view(v);
     return ERR_OK;
@@ -312,6 +317,7 @@ static const struct meta_ops lmdb_ops = {
     .prev = lmdb_prev,
 };
 
+/* Who only reads takes a database as an earlier server left it: tables may be missing. */
 static enum err open_tables(struct lmdb *l, struct error *e)
 {
     MDB_txn *txn;
@@ -320,11 +326,11 @@ static enum err open_tables(struct lmdb *l, struct error *e)
     for (int i = 0; i < META_N_TABLES; i++) {
         const char *name = meta_table_name((enum meta_table)i);
         int rc = mdb_dbi_open(txn, name, ro ? 0 : MDB_CREATE, &l->dbis[i]);
-        if (rc) {
+        if (ro && rc == MDB_NOTFOUND) {
+            l->dbis[i] = NO_TABLE;
+        } else if (rc) {
             mdb_txn_abort(txn);
-            return rc == MDB_NOTFOUND ? FAIL(e, ERR_FAILED_PRECONDITION, "meta.not_a_database",
-                                             "the directory holds no stigmer database")
-                                      : fail(rc, "be opened", e);
+            return fail(rc, "be opened", e);
         }
     }
     return check(mdb_txn_commit(txn), "be opened", e);

@@ -113,7 +113,8 @@ enum err meta_artifact_get(struct meta_txn *t, const struct digest *d, struct me
     enum err err = record_get_message(
         t, META_ARTIFACTS, &key, &stigmer__storage__v1__artifact_record__descriptor, &a, &m, e);
     if (err == ERR_OK)
-        *ret = (struct meta_artifact){m->size, m->state, m->created_at_ns};
+        *ret =
+            (struct meta_artifact){m->size, m->state, m->created_at_ns, m->n_files, m->files_size};
     arena_deinit(&a);
     return err;
 }

@@ -4,6 +4,7 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <lmdb.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -101,6 +102,55 @@ TEST(a_file_that_is_no_database_is_refused)
     close(fd);
     CHECK_ERR(meta_open_lmdb(path("db"), NULL, &m, &e), ERR_INTERNAL, &e);
     CHECK_CONTAINS(str_c(e.msg), STR("the database cannot be opened"));
+}
+
+/* A database as a server that did not know the table yet has left it. */
+static void drop_table(const char *name)
+{
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    CHECK_INT(mdb_env_create(&env), 0);
+    CHECK_INT(mdb_env_set_maxdbs(env, 1), 0);
+    CHECK_INT(mdb_env_open(env, path("a/db"), 0, 0600), 0);
+    CHECK_INT(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    CHECK_INT(mdb_dbi_open(txn, name, 0, &dbi), 0);
+    CHECK_INT(mdb_drop(txn, dbi, 1), 0);
+    CHECK_INT(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+}
+
+static enum err look_into_files(struct meta *m)
+{
+    struct arena a;
+    struct meta_file file;
+    struct digest d = {{1}};
+    struct meta_key all = META_KEY_INIT;
+    CLEANUP(meta_read_end) struct meta_txn t = META_TXN_INIT;
+    CLEANUP(scan_close) struct scan s = SCAN_INIT;
+    arena_init(&a, KIB(16));
+    CHECK_OK(meta_read_begin(m, &t, &e), &e);
+    CHECK_ERR(meta_files_get(&t, &d, 0, 1, &a, &file, &e), ERR_DATA_LOSS, &e);
+    CHECK_OK(scan_open(&s, &t, META_FILES, &all, &e), &e);
+    return scan_seek(&s, &all, &e);
+}
+
+TEST(a_missing_table_reads_as_empty_and_is_made_by_who_writes)
+{
+    struct meta_lmdb_options ro = {.read_only = true};
+    meta_close(open_db(NULL));
+    drop_table("files");
+    struct meta *m = open_db(&ro);
+    CHECK_ERR(look_into_files(m), ERR_NOT_FOUND, &e);
+    meta_close(m);
+    meta_close(open_db(NULL));
+    m = open_db(&ro);
+    CHECK_ERR(look_into_files(m), ERR_NOT_FOUND, &e);
+    meta_close(m);
+    drop_table("files"); /* it was there */
+    drop_table("info");
+    CHECK_ERR(meta_open_lmdb(path("a/db"), &ro, &m, &e), ERR_FAILED_PRECONDITION, &e);
+    CHECK_STR(str_c(e.msg), STR("the directory holds no stigmer database"));
 }
 
 /* --- a full database --- */
