@@ -12,7 +12,9 @@ bool utf8_valid(str s);
 /* Appends cp (a valid scalar value) in UTF-8. */
 void utf8_add(struct buf *b, uint32_t cp);
 /* Appends s so that a terminal or a log shows it safely: controls, DEL, C1, bidi and zero-width
- * code points, backslash and invalid bytes as \xNN or \u{N}; everything else as it is. */
+ * code points, backslash and invalid bytes as \xNN or \u{N}; everything else as it is. No byte
+ * becomes more than UTF8_ESCAPED_MAX. */
+#define UTF8_ESCAPED_MAX 4
 void utf8_add_escaped(struct buf *b, str s);
 
 #endif

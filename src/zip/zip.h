@@ -24,7 +24,8 @@ struct zip_limits {
     uint32_t max_entries;      /* 10,000 */
     uint32_t max_ratio;        /* measured usize / csize: 100 */
     uint32_t max_skill_md;     /* measured bytes: 1,048,576 */
-    uint32_t max_findings;     /* findings kept in a report (more are counted): 100 */
+    uint32_t max_findings;     /* findings kept in a report (more are counted, but for the first
+                                * of each further rule): 100 */
     uint32_t max_blocks;       /* deflate blocks beyond one per 4 KiB of output: 65,536 */
 };
 extern const struct zip_limits zip_limits_default;

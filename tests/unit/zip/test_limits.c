@@ -277,6 +277,28 @@ TEST(findings_beyond_the_maximum_are_counted)
     end(&m);
 }
 
+TEST(the_first_finding_of_each_rule_is_kept_beyond_the_maximum)
+{
+    struct maker m;
+    struct zip_report r;
+    struct zip_limits l = zip_limits_default;
+    begin(&m);
+    for (int i = 0; i < 5; i++) {
+        char name[10];
+        snprintf(name, sizeof name, "-%d?", i);
+        add(&m, name, STR(""));
+    }
+    l.max_findings = 1;
+    zt_audit_bytes(finish(&m), 0, &l, &r);
+    CHECK_STR(zt_ids(&r), STR("name-option,name-windows,skill-md"));
+    CHECK_INT(r.n_findings, 3);
+    CHECK_INT(r.n_findings_dropped, 8);
+    CHECK_STR(str_c(r.findings[1].message),
+              STR("invalid ZIP file: the name \"-0?\" begins with -"));
+    zip_report_deinit(&r);
+    end(&m);
+}
+
 /* Bits as deflate packs them, lowest first (RFC 1951 3.1.1). */
 static void put_bits(uint8_t *p, size_t *at, uint64_t value, unsigned n)
 {
