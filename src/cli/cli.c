@@ -21,15 +21,9 @@ static int fail(struct cli *c, const char *path, const struct error *e)
     report(c, e);
     if (usage)
         term_printf(&c->err, "See \"%s --help\".\n", path);
-    return usage ? CLI_EXIT_USAGE : CLI_EXIT_FAILURE;
-}
-
-/* A full disk or a closed pipe shows only when the buffer is written. */
-static enum err flush_stdout(struct error *e)
-{
-    if (fflush(stdout) != 0 || ferror(stdout))
-        return FAIL(e, ERR_INTERNAL, "cli.stdout", "cannot write the output");
-    return ERR_OK;
+    if (usage)
+        return CLI_EXIT_USAGE;
+    return c->command->failure ? c->command->failure : CLI_EXIT_FAILURE;
 }
 
 static enum err run(struct cli *c, const char *path, struct error *e)
@@ -44,12 +38,12 @@ static enum err run(struct cli *c, const char *path, struct error *e)
     } else {
         TRY(c->command->run(c, e));
     }
-    return flush_stdout(e);
+    return term_flush(&c->out, e);
 }
 
 int cli_main(int argc, char **argv)
 {
-    const char *const *words = (const char *const *)argv + (argc > 0);
+    const char **words = (const char **)argv + (argc > 0);
     size_t n_words = argc > 0 ? (size_t)argc - 1 : 0;
     char path[COMMAND_PATH_MAX];
     struct error e;

@@ -14,6 +14,8 @@
 #include "base/macro.h"
 #include "cli/term.h"
 
+#include <limits.h>
+
 /* Documented in --help and in stigmer(1). */
 enum cli_exit {
     CLI_EXIT_OK = 0,
@@ -25,15 +27,14 @@ enum cli_exit {
 /* An error with this reason is a usage error: exit 2 and a pointer to --help. */
 #define CLI_USAGE "cli.usage"
 
-enum { CLI_MAX_ARGS = 8 };
-
 /* Where the option tables store what was given. */
 struct cli_args {
-    bool help, version, json, tls, no_start, dry_run, yes, deleted, all, force;
-    const char *server, *ca_file, *org, *tag, *name, *zip, *page_token;
-    uint64_t timeout_s; /* 0 = not given */
-    uint64_t limit;     /* 0 = not given */
-    const char *positional[CLI_MAX_ARGS];
+    bool help, version, json, tls, no_start, dry_run, yes, deleted, all, force, archive_only,
+        strict;
+    const char *server, *ca_file, *org, *tag, *name, *zip, *page_token, *files_from;
+    uint64_t timeout_s;            /* 0 = not given */
+    uint64_t limit;                /* 0 = not given */
+    const char *const *positional; /* in the words given to opt_parse */
     size_t n_positional;
 };
 
@@ -46,7 +47,15 @@ struct cli {
 };
 
 /* What a positional argument completes to. */
-enum cli_complete { COMPLETE_NONE, COMPLETE_DIR, COMPLETE_SHELL, COMPLETE_COMMAND };
+enum cli_complete {
+    COMPLETE_NONE,
+    COMPLETE_DIR,
+    COMPLETE_FILE, /* and directories */
+    COMPLETE_SHELL,
+    COMPLETE_COMMAND,
+};
+
+#define CLI_ANY_NUMBER UINT_MAX /* of arguments */
 
 struct command {
     const char *name;
@@ -55,6 +64,8 @@ struct command {
     const char *text;    /* paragraphs for --help */
     unsigned min_args, max_args;
     enum cli_complete complete;
+    const char *exit_codes;            /* for --help; NULL = those of most commands */
+    int failure;                       /* the exit code of an error; 0 = CLI_EXIT_FAILURE */
     const struct opt *const *options;  /* tables, NULL-terminated; NULL = only --help */
     const struct command *const *subs; /* NULL-terminated; a group has these and no run */
     enum err (*run)(struct cli *c, struct error *e);
@@ -63,7 +74,8 @@ struct command {
 /* The whole tree; its name is "stigmer". */
 extern const struct command cmd_root;
 
-extern const struct command cmd_apply, cmd_skill, cmd_server, cmd_version, cmd_completion, cmd_help;
+extern const struct command cmd_apply, cmd_audit, cmd_skill, cmd_server, cmd_version,
+    cmd_completion, cmd_help;
 extern const struct command cmd_skill_push, cmd_skill_get, cmd_skill_list, cmd_skill_versions,
     cmd_skill_show, cmd_skill_tag, cmd_skill_delete, cmd_skill_pull;
 extern const struct command cmd_server_start, cmd_server_stop, cmd_server_status, cmd_server_run;

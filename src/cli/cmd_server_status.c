@@ -105,6 +105,7 @@ const struct command cmd_server_status = {
     .text =
         "Tells the process that \"server start\" started (pid and uptime) and whether a server\n"
         "answers its health check at the address.\n",
+    .exit_codes = "0 running, 1 failure, 2 wrong usage, 3 not running",
     .options = options,
     .run = run,
 };

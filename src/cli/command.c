@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 static const struct command *const root_subs[] = {
-    &cmd_apply, &cmd_skill, &cmd_server, &cmd_version, &cmd_completion, &cmd_help, NULL,
+    &cmd_apply, &cmd_audit, &cmd_skill, &cmd_server, &cmd_version, &cmd_completion, &cmd_help, NULL,
 };
 
 static const struct opt root_table[] = {

@@ -57,7 +57,10 @@ static void print_word_case(const struct term *t, const struct command *cmd, con
     }
     term_printf(t, "\"; words=\"");
     print_words(t, cmd);
-    term_printf(t, "\"%s ;;\n", cmd->complete == COMPLETE_DIR ? "; dirs=1" : "");
+    term_printf(t, "\"%s ;;\n",
+                cmd->complete == COMPLETE_DIR    ? "; paths=-d"
+                : cmd->complete == COMPLETE_FILE ? "; paths=-f"
+                                                 : "");
 }
 
 void complete_print_bash(const struct term *t)
@@ -69,7 +72,7 @@ void complete_print_bash(const struct term *t)
                    "}\n"
                    "_stigmer()\n{\n"
                    "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-                   "    local path=stigmer options=\"\" words=\"\" dirs=\"\" i\n"
+                   "    local path=stigmer options=\"\" words=\"\" paths=\"\" i\n"
                    "    COMPREPLY=()\n"
                    "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
                    "        case \"$path ${COMP_WORDS[i]}\" in\n");
@@ -83,8 +86,8 @@ void complete_print_bash(const struct term *t)
     term_printf(t, "    esac\n"
                    "    if [[ $cur == -* ]]; then\n"
                    "        mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$cur\")\n"
-                   "    elif [[ $dirs ]]; then\n"
-                   "        _stigmer_paths -d\n"
+                   "    elif [[ $paths ]]; then\n"
+                   "        _stigmer_paths \"$paths\"\n"
                    "    else\n"
                    "        mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
                    "    fi\n"

@@ -45,6 +45,9 @@ static void print_arguments(const struct term *t, const struct command *cmd)
     case COMPLETE_DIR:
         term_printf(t, "                '*:directory:_files -/'\n");
         return;
+    case COMPLETE_FILE:
+        term_printf(t, "                '*:file:_files'\n");
+        return;
     case COMPLETE_SHELL:
         term_printf(t, "                '1:shell:(bash zsh)'\n");
         return;

@@ -63,10 +63,8 @@ void help_print(const struct term *t, const struct command *cmd, const char *pat
     if (cmd->subs)
         print_commands(t, cmd);
     print_options(t, cmd);
-    if (cmd == &cmd_server_status)
-        term_printf(t, "\nExit codes: 0 running, 1 failure, 2 wrong usage, 3 not running.\n");
-    else
-        term_printf(t, "\nExit codes: 0 done, 1 failure, 2 wrong usage.\n");
+    term_printf(t, "\nExit codes: %s.\n",
+                cmd->exit_codes ? cmd->exit_codes : "0 done, 1 failure, 2 wrong usage");
     if (cmd->subs)
         term_printf(t, "See \"%s COMMAND --help\" for a command's options.\n", path);
 }

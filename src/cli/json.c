@@ -22,6 +22,16 @@ json_t *json_of_text(str s)
     return b.failed ? NULL : json_stringn_nocheck(b.p ? b.p : "", b.len);
 }
 
+json_t *json_of_name(str s)
+{
+    if (utf8_valid(s))
+        return json_stringn_nocheck(s.p ? s.p : "", s.len);
+    CLEANUP(buf_deinit) struct buf b;
+    buf_init(&b, s.len * UTF8_ESCAPED_MAX);
+    utf8_add_escaped(&b, s);
+    return b.failed ? NULL : json_stringn_nocheck(b.p, b.len);
+}
+
 /* protobuf JSON mapping: an underscore goes, the letter behind it becomes upper case. */
 static void camel_case(const char *name, char out[NAME_TEXT_MAX])
 {
@@ -164,13 +174,24 @@ static void write_text(const struct term *t, const char *text)
     term_printf(t, "%s\n", text);
 }
 
-enum err json_print(const struct term *t, json_t *j, struct error *e)
+static enum err print(const struct term *t, json_t *j, size_t flags, struct error *e)
 {
     CLEANUP(json_decrefp) json_t *owned = j;
-    size_t flags = JSON_INDENT(2) | (t->tty ? JSON_ENSURE_ASCII : 0);
+    if (t->tty)
+        flags |= JSON_ENSURE_ASCII;
     CLEANUP(freep) char *text = owned ? json_dumps(owned, flags) : NULL;
     if (!text)
         return FAIL_NOMEM(e);
     write_text(t, text);
     return ERR_OK;
+}
+
+enum err json_print(const struct term *t, json_t *j, struct error *e)
+{
+    return print(t, j, JSON_INDENT(2), e);
+}
+
+enum err json_print_line(const struct term *t, json_t *j, struct error *e)
+{
+    return print(t, j, JSON_COMPACT | JSON_ENSURE_ASCII, e);
 }

@@ -17,7 +17,11 @@
 json_t *json_of_message(const ProtobufCMessage *m);
 /* Foreign text: malformed UTF-8 becomes U+FFFD. */
 json_t *json_of_text(str s);
+/* A name: as it is when it is UTF-8, else escaped as messages show it (utf8.h). */
+json_t *json_of_name(str s);
 /* Prints and releases j (NULL is RESOURCE_EXHAUSTED). On a terminal all but ASCII is escaped. */
 enum err json_print(const struct term *t, json_t *j, struct error *e);
+/* On one line, in ASCII: some readers take U+0085 or U+2028 for the end of a line. */
+enum err json_print_line(const struct term *t, json_t *j, struct error *e);
 
 #endif

@@ -89,7 +89,7 @@ static const struct opt *find_short(const struct command *cmd, char name)
 
 struct parser {
     const struct command *cmd;
-    const char *const *words;
+    const char **words;
     size_t n_words, at; /* at: the next word */
     struct cli_args *args;
 };
@@ -155,10 +155,10 @@ static enum err parse_short(struct parser *p, const char *letters, struct error 
 
 static enum err add_positional(struct parser *p, const char *word, struct error *e)
 {
-    if (p->args->n_positional >= p->cmd->max_args || p->args->n_positional >= CLI_MAX_ARGS)
+    if (p->args->n_positional >= p->cmd->max_args)
         return USAGE(e, p->cmd->subs ? "unknown command \"%s\"" : "superfluous argument \"%s\"",
                      word);
-    p->args->positional[p->args->n_positional++] = word;
+    p->words[p->args->n_positional++] = word; /* never beyond what was read */
     return ERR_OK;
 }
 
@@ -174,12 +174,12 @@ static enum err parse_word(struct parser *p, const char *word, bool *no_more, st
     return ERR_OK;
 }
 
-enum err opt_parse(const struct command *cmd, const char *const *words, size_t n_words,
+enum err opt_parse(const struct command *cmd, const char **words, size_t n_words,
                    struct cli_args *ret, struct error *e)
 {
     struct parser p = {.cmd = cmd, .words = words, .n_words = n_words, .args = ret};
     bool no_more = false;
-    *ret = (struct cli_args){0};
+    *ret = (struct cli_args){.positional = words};
     while (p.at < n_words && !ret->help)
         TRY(parse_word(&p, words[p.at++], &no_more, e));
     if (!ret->help && ret->n_positional < cmd->min_args)

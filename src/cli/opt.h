@@ -57,10 +57,11 @@ struct opt_iter {
 };
 const struct opt *opt_next(struct opt_iter *it);
 
-/* Parses the words after the command's name. INVALID_ARGUMENT with reason CLI_USAGE: an unknown
+/* Parses the words after the command's name; the arguments among them are moved to the front, where
+ * ret->positional finds them. INVALID_ARGUMENT with reason CLI_USAGE: an unknown
  * option, a missing or superfluous value, a number out of bounds, too few or too many arguments
  * (not looked at once --help was given). ret's pointers are those of argv. */
-enum err opt_parse(const struct command *cmd, const char *const *words, size_t n_words,
+enum err opt_parse(const struct command *cmd, const char **words, size_t n_words,
                    struct cli_args *ret, struct error *e);
 
 #endif

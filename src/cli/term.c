@@ -31,6 +31,13 @@ void term_printf(const struct term *t, const char *fmt, ...)
     va_end(ap);
 }
 
+enum err term_flush(const struct term *t, struct error *e)
+{
+    if (fflush(t->f) != 0 || ferror(t->f))
+        return FAIL(e, ERR_INTERNAL, "cli.output", "cannot write the output");
+    return ERR_OK;
+}
+
 void term_raw(const struct term *t, str s)
 {
     if (s.len)

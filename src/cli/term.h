@@ -10,6 +10,7 @@
 #define STIGMER_CLI_TERM_H
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/str.h"
 
 #include <stdio.h>
@@ -24,6 +25,8 @@ enum term_style { TERM_GREEN, TERM_RED, TERM_YELLOW, TERM_BOLD };
 
 void term_init(struct term *t, FILE *f);
 void term_printf(const struct term *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A full disk or a closed pipe shows only when the buffer is written: INTERNAL. */
+enum err term_flush(const struct term *t, struct error *e);
 /* Bytes as they are: text that is safe already, or that is not for a terminal. */
 void term_raw(const struct term *t, str s);
 /* Our own text in a style. */

@@ -14,7 +14,7 @@ from support.tap import run, skip, test
 
 NOWHERE = "127.0.0.1:1"  # nothing listens there
 cli = Cli(address=NOWHERE)
-COMMANDS = ["apply", "skill push", "skill get", "skill list", "skill versions", "skill show",
+COMMANDS = ["apply", "audit", "skill push", "skill get", "skill list", "skill versions", "skill show",
             "skill tag", "skill pull", "skill delete", "server start", "server stop",
             "server status", "server run", "version", "completion", "help"]
 GROUPS = ["skill", "server"]
@@ -143,7 +143,7 @@ def complete_bash(*words):
 
 @test
 def bash_completes_commands():
-    equal(complete_bash(""), ["apply", "skill", "server", "version", "completion", "help"])
+    equal(complete_bash(""), ["apply", "audit", "skill", "server", "version", "completion", "help"])
     equal(complete_bash("s"), ["skill", "server"])
     equal(complete_bash("skill", "p"), ["push", "pull"])
     equal(complete_bash("server", "st"), ["start", "stop", "status"])
@@ -163,6 +163,8 @@ def bash_completes_directories_and_files():
     (cli.home / "somefile").touch()
     equal(complete_bash("apply", "some"), ["somedir"])
     equal(sorted(complete_bash("apply", "--ca-file", "some")), ["somedir", "somefile"])
+    equal(sorted(complete_bash("audit", "some")), ["somedir", "somefile"])
+    equal(sorted(complete_bash("audit", "--files-from", "some")), ["somedir", "somefile"])
     equal(complete_bash("apply", "--tag", "some"), [])
 
 
@@ -196,7 +198,7 @@ def complete_zsh(*words):
 def zsh_completes_commands_and_options():
     if not shutil.which("zsh"):
         skip("zsh is not installed")
-    for words, names in (([""], ["apply", "skill", "server", "version", "completion", "help"]),
+    for words, names in (([""], ["apply", "audit", "skill", "server", "version", "completion", "help"]),
                          (["skill", ""], ["push", "get", "list", "versions", "show", "tag", "pull",
                                           "delete"]),
                          (["server", ""], ["start", "stop", "status", "run"])):
@@ -209,7 +211,7 @@ def zsh_completes_commands_and_options():
 
 # --- manuals ---------------------------------------------------------------------------------------
 
-MANUALS = {"apply": ["stigmer.1"], "version": ["stigmer.1"], "completion": ["stigmer.1"],
+MANUALS = {"apply": ["stigmer.1"], "audit": ["stigmer.1"], "version": ["stigmer.1"], "completion": ["stigmer.1"],
            "help": ["stigmer.1"], "skill": ["stigmer.1", "stigmer-skill.1"],
            "server": ["stigmer.1", "stigmer-server.1"]}
 

@@ -14,8 +14,8 @@ static const struct command cmd = {
     .name = "cmd", .args = "REF [DIR]", .options = options, .min_args = 1, .max_args = 2};
 
 #define PARSE(args, e, ...)                                                                        \
-    opt_parse(&cmd, (const char *const[]){__VA_ARGS__},                                            \
-              sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *), (args), (e))
+    opt_parse(&cmd, (const char *[]){__VA_ARGS__},                                                 \
+              sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), (args), (e))
 
 TEST(long_options)
 {
