@@ -114,8 +114,7 @@ static enum err versions_start(const struct skill_versions *q, const struct meta
         return ERR_OK;
     TRY(token_read(q->token, question, a, &position, e));
     if (!str_to_u64(position, ret) || *ret > head->last_seq)
-        return FAIL(e, ERR_INVALID_ARGUMENT, "skill.page_token",
-                    "page_token: not a token of this list; start again without one");
+        return token_refuse(e);
     return ERR_OK;
 }
 

@@ -3,6 +3,7 @@
 #include "skill/change.h"
 #include "skill/frontmatter.h"
 #include "skill/id.h"
+#include "skill/manifest.h"
 #include "skill/prompt_lines.h"
 #include "skill/record.h"
 #include "skill/slug.h"
@@ -17,9 +18,17 @@ struct push {
     struct digest hash, text;
     uint64_t size;
     str skill_md;
+    struct zip_report report;
+    struct manifest manifest; /* of the report */
     struct arena *a;
     struct skill *ret;
 };
+
+static void push_deinit(struct push *p)
+{
+    manifest_deinit(&p->manifest);
+    zip_report_deinit(&p->report);
+}
 
 static bool tag_is_real(str tag)
 {
@@ -102,6 +111,7 @@ static enum err add_version(struct meta_txn *t, const struct push *p, struct met
     struct meta_version v = next_version(p, head, previous, sequence, time_ns);
     TRY(meta_text_put(t, &p->text, p->skill_md, e));
     TRY(meta_version_add(t, head->number, &v, e));
+    TRY(meta_files_put(t, &p->hash, p->manifest.files, p->manifest.n, e));
     if (tag_is_real(v.tag))
         TRY(change_tag(t, &p->by, head->number, v.tag, v.seq, time_ns, e));
     return meta_skill_put(t, head, e);
@@ -169,34 +179,33 @@ static enum err look_at_front_matter(const struct push *p, struct error *e)
     return ERR_OK;
 }
 
-static enum err take_report(struct push *p, struct zip_report *report, struct error *e)
+static enum err take_report(struct push *p, struct error *e)
 {
-    if (!zip_report_accepted(report)) {
-        const char *reason = zip_report_reason(report);
+    if (!zip_report_accepted(&p->report)) {
+        const char *reason = zip_report_reason(&p->report);
         return reason ? FAIL(e, ERR_INVALID_ARGUMENT, "skill.archive",
                              "failed to extract SKILL.md: %s", reason)
                       : FAIL_NOMEM(e);
     }
-    if (!arena_dup(p->a, buf_view(&report->skill_md), &p->skill_md))
+    if (!arena_dup(p->a, buf_view(&p->report.skill_md), &p->skill_md))
         return FAIL_NOMEM(e);
     TRY(prompt_lines_check(p->skill_md, e));
     TRY(look_at_front_matter(p, e));
+    TRY(manifest_of(&p->report, &p->manifest, e));
     return sha256_of(p->skill_md, &p->text, e);
 }
 
 static enum err audit(struct push *p, struct spool *spool, struct error *e)
 {
-    struct zip_report report;
-    enum err err = zip_audit(spool_fd(spool), p->size, NULL, &report, e);
-    if (err == ERR_OK)
-        err = take_report(p, &report, e);
-    zip_report_deinit(&report);
-    return err;
+    const struct zip_audit_options o = {.flags = ZIP_AUDIT_DIGESTS};
+    TRY(zip_audit(spool_fd(spool), p->size, &o, &p->report, e));
+    return take_report(p, e);
 }
 
 enum err skill_push(struct skill_service *s, const struct skill_push *in, struct spool *spool,
                     struct arena *a, struct skill *ret, struct error *e)
 {
+    CLEANUP(push_deinit)
     struct push p = {.in = in, .a = a, .ret = ret, .by = change_by(s, in->actor)};
     TRY(check_bounds(in, e));
     TRY(id_scope(in->scope, in->org, &p.scope, &p.org, e));

@@ -37,6 +37,7 @@ enum {
     SKILL_TAG_MAX = 128,
     SKILL_ORG_MAX = 128,
     SKILL_LIST_TEXT_MAX = 3 << 20, /* of all texts in one page: gRPC clients take 4 MiB */
+    SKILL_FILES_PAGE_MAX = 1000,   /* files in one page: some 1.1 MiB with the longest paths */
 };
 
 struct skill_pair {
@@ -136,6 +137,35 @@ struct skill_versions {
 /* Newest first, without SKILL.md, with the tags that point at each. */
 enum err skill_versions(struct skill_service *s, const struct skill_versions *q, struct arena *a,
                         struct skill_list *ret, struct error *e);
+
+/* One file of a version, as it is when unpacked. */
+struct skill_file {
+    str path; /* relative, '/' between components; UTF-8 without control characters */
+    uint64_t size;
+    struct digest sha256;
+    uint32_t mode; /* 0755 or 0644 */
+};
+
+struct skill_file_list {
+    struct digest hash; /* of the version */
+    struct skill_file *items;
+    size_t n_items;
+    uint32_t total;      /* files of the version */
+    uint64_t total_size; /* bytes of all of them */
+    str next_token;      /* empty: no more */
+};
+
+struct skill_files {
+    struct skill_ref ref;
+    uint32_t page_size; /* 1 to SKILL_FILES_PAGE_MAX */
+    str token;          /* leads on in the version that the list began with */
+};
+/* [blocks] The manifest of the version that ref names, in byte order of the paths. It was recorded
+ * with the push; of a version pushed before manifests were, the stored archive is audited now and
+ * the manifest recorded. Errors as skill_resolve and skill_open_artifact; FAILED_PRECONDITION: that
+ * audit refuses the archive. */
+enum err skill_files(struct skill_service *s, const struct skill_files *q, struct arena *a,
+                     struct skill_file_list *ret, struct error *e);
 
 /* The artifact for a storage key; anything but a well-formed, known key is NOT_FOUND
  * "skill artifact not found: <key>"; DATA_LOSS as store_open. [blocks] unless fast: with fast

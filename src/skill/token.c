@@ -27,6 +27,13 @@ enum err token_make(str position, str question, struct arena *a, str *ret, struc
     return ERR_OK;
 }
 
+enum err token_refuse(struct error *e)
+{
+    return FAIL(e, ERR_INVALID_ARGUMENT, "skill.page_token",
+                "page_token: not a token of this list; use next_page_token of the page before, "
+                "with the same question, or start again without one");
+}
+
 enum err token_read(str token, str question, struct arena *a, str *ret_position, struct error *e)
 {
     size_t len = token.len / 2;
@@ -37,7 +44,5 @@ enum err token_read(str token, str question, struct arena *a, str *ret_position,
         if (memcmp(sum.digest, bytes, SUM_LEN) == 0)
             return ERR_OK;
     }
-    return FAIL(e, ERR_INVALID_ARGUMENT, "skill.page_token",
-                "page_token: not a token of this list; use next_page_token of the page before, "
-                "with the same question, or start again without one");
+    return token_refuse(e);
 }

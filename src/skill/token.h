@@ -13,5 +13,7 @@
 enum err token_make(str position, str question, struct arena *a, str *ret, struct error *e);
 /* INVALID_ARGUMENT when it is not one, or not of this question. */
 enum err token_read(str token, str question, struct arena *a, str *ret_position, struct error *e);
+/* The same INVALID_ARGUMENT, for a position that is none of the list's. */
+enum err token_refuse(struct error *e);
 
 #endif

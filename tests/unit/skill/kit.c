@@ -65,59 +65,79 @@ static void u32(struct buf *b, uint32_t v)
     u16(b, v >> 16);
 }
 
-/* What local and central headers share (APPNOTE 4.3.7 and 4.3.12): from version to name length. */
-static void common(struct buf *b, str name, str data)
+/* What local and central headers share (APPNOTE 4.3.7 and 4.3.12): from version to extra length. */
+static void common(struct buf *b, const struct kit_file *f)
 {
     u16(b, 20); /* version needed */
     u16(b, 0);  /* flags */
     u16(b, 0);  /* stored */
     u16(b, 0);
     u16(b, 0x21); /* 1980-01-01 */
-    u32(b, (uint32_t)crc32(0, (const Bytef *)data.p, (uInt)data.len));
-    u32(b, (uint32_t)data.len);
-    u32(b, (uint32_t)data.len);
-    u16(b, (unsigned)name.len);
+    u32(b, (uint32_t)crc32(0, (const Bytef *)f->data, (uInt)strlen(f->data)));
+    u32(b, (uint32_t)strlen(f->data));
+    u32(b, (uint32_t)strlen(f->data));
+    u16(b, (unsigned)strlen(f->name));
     u16(b, 0); /* no extra */
 }
 
-static void zip_of_one(struct buf *b, str name, str data)
+static void local_entry(struct buf *b, const struct kit_file *f)
 {
     u32(b, 0x04034b50);
-    common(b, name, data);
-    buf_add(b, name);
-    buf_add(b, data);
-    uint32_t cd = (uint32_t)b->len;
+    common(b, f);
+    buf_add_c(b, f->name);
+    buf_add_c(b, f->data);
+}
+
+static void central_header(struct buf *b, const struct kit_file *f, uint32_t at)
+{
     u32(b, 0x02014b50);
-    u16(b, 20); /* made by: version 2.0, DOS */
-    common(b, name, data);
+    u16(b, 3 << 8 | 20); /* made by: version 2.0, Unix */
+    common(b, f);
     u16(b, 0); /* no comment */
     u16(b, 0);
     u16(b, 0);
-    u32(b, 0);
-    u32(b, 0); /* the local header's offset */
-    buf_add(b, name);
+    u32(b, (uint32_t)f->mode << 16);
+    u32(b, at);
+    buf_add_c(b, f->name);
+}
+
+static void zip_of(struct buf *b, const struct kit_file *files, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        local_entry(b, &files[i]);
+    uint32_t cd = (uint32_t)b->len, at = 0;
+    for (size_t i = 0; i < n; i++) {
+        central_header(b, &files[i], at);
+        at += 30 + (uint32_t)(strlen(files[i].name) + strlen(files[i].data));
+    }
     uint32_t size = (uint32_t)b->len - cd;
     u32(b, 0x06054b50);
     u32(b, 0); /* disks */
-    u16(b, 1);
-    u16(b, 1);
+    u16(b, (unsigned)n);
+    u16(b, (unsigned)n);
     u32(b, size);
     u32(b, cd);
     u16(b, 0);
 }
 
-struct spool *kit_archive(struct kit *k, const char *skill_md)
+struct spool *kit_archive_of(struct kit *k, const struct kit_file *files, size_t n)
 {
     struct buf b;
     struct spool *sp = NULL;
     struct error e;
-    buf_init(&b, MIB(4));
-    zip_of_one(&b, STR("SKILL.md"), str_c(skill_md));
-    CHECK_OK(store_spool(k->store, MIB(4), &sp, &e), &e);
+    buf_init(&b, MIB(32));
+    zip_of(&b, files, n);
+    CHECK_OK(store_spool(k->store, MIB(32), &sp, &e), &e);
     CHECK_OK(spool_write(sp, b.p, b.len, &e), &e);
     CHECK_OK(spool_seal(sp, &e), &e);
     buf_deinit(&b);
     return sp;
+}
+
+struct spool *kit_archive(struct kit *k, const char *skill_md)
+{
+    struct kit_file file = {"SKILL.md", skill_md, 0644};
+    return kit_archive_of(k, &file, 1);
 }
 
 /* --- calls --- */
@@ -145,6 +165,17 @@ enum err kit_try_push(struct kit *k, const char *what, const char *skill_md, str
     struct skill_push in = {0};
     split(what, &in.org, &in.name, &in.tag);
     return kit_push_as(k, &in, skill_md, ret);
+}
+
+struct skill kit_push_files(struct kit *k, const char *what, const struct kit_file *files, size_t n)
+{
+    struct skill s;
+    struct skill_push in = {0};
+    struct spool *sp = kit_archive_of(k, files, n);
+    split(what, &in.org, &in.name, &in.tag);
+    CHECK_OK(skill_push(k->service, &in, sp, &k->a, &s, &k->e), &k->e);
+    spool_free(sp);
+    return s;
 }
 
 struct skill kit_push(struct kit *k, const char *what, const char *skill_md)

@@ -31,9 +31,19 @@ void kit_forget(struct kit *k);
 /* A sealed spool with an archive whose SKILL.md is that text. */
 struct spool *kit_archive(struct kit *k, const char *skill_md);
 
+struct kit_file {
+    const char *name, *data;
+    unsigned mode; /* as on Unix; 0: none */
+};
+/* A sealed spool with an archive of those, stored. */
+struct spool *kit_archive_of(struct kit *k, const struct kit_file *files, size_t n);
+
 /* Pushes such an archive: "<org>/<name>@<tag>", org and tag may be left out. */
 enum err kit_try_push(struct kit *k, const char *what, const char *skill_md, struct skill *ret);
 struct skill kit_push(struct kit *k, const char *what, const char *skill_md);
+/* The same with an archive of those. */
+struct skill kit_push_files(struct kit *k, const char *what, const struct kit_file *files,
+                            size_t n);
 enum err kit_push_as(struct kit *k, const struct skill_push *in, const char *skill_md,
                      struct skill *ret);
 
