@@ -9,7 +9,8 @@
 /* Requests other than push are a few names; so is push without its artifact. */
 #define REQUEST_MAX KIB(64)
 
-/* One skill with a SKILL.md of 1 MiB, as a record and as protobuf, and the request. */
+/* One skill with a SKILL.md of 1 MiB, or a page of files with the longest paths, as a record and as
+ * protobuf, and the request. */
 #define SKILL_ARENA_MAX MIB(8)
 /* A page of 100 such skills. */
 #define LIST_ARENA_MAX MIB(256)
@@ -122,6 +123,16 @@ static enum err list_versions(struct call *c, struct error *e)
 }
 HANDLER(list_versions, SKILL_ARENA_MAX)
 
+static enum err list_files(struct call *c, struct error *e)
+{
+    struct skill_files query;
+    struct skill_file_list list;
+    TRY(request_files(c->request, &c->a, &query, e));
+    TRY(skill_files(c->skills, &query, &c->a, &list, e));
+    return reply_files(&list, &c->a, c->out, e);
+}
+HANDLER(list_files, SKILL_ARENA_MAX)
+
 static enum err delete_skill(struct call *c, struct error *e)
 {
     str id;
@@ -146,7 +157,7 @@ HANDLER(move_tag, SKILL_ARENA_MAX)
 #define COMMAND(name) "/ai.stigmer.agentic.skill.v1.SkillCommandController/" name
 #define QUERY(name)   "/ai.stigmer.agentic.skill.v1.SkillQueryController/" name
 
-/* findAll may gather megabytes of texts, so it leaves the loop. */
+/* findAll may gather megabytes of texts and listFiles may have to audit: they leave the loop. */
 const struct grpc_method api_methods[] = {
     {COMMAND("push"), GRPC_UPLOAD, REQUEST_MAX, NULL, &api_push},
     {COMMAND("delete"), GRPC_WORKER, REQUEST_MAX, handle_delete_skill, NULL},
@@ -159,5 +170,6 @@ const struct grpc_method api_methods[] = {
     {QUERY("streamArtifact"), GRPC_INLINE, REQUEST_MAX, artifact_stream, NULL},
     {QUERY("findAll"), GRPC_WORKER, REQUEST_MAX, handle_find_all, NULL},
     {QUERY("listVersions"), GRPC_INLINE, REQUEST_MAX, handle_list_versions, NULL},
+    {QUERY("listFiles"), GRPC_WORKER, REQUEST_MAX, handle_list_files, NULL},
 };
 const size_t api_n_methods = ARRAY_SIZE(api_methods);

@@ -253,6 +253,37 @@ enum err reply_versions(const struct skill_list *l, struct arena *a, struct buf 
     return pack(&b, &m.base, out, e);
 }
 
+static PB_SKILL(SkillFile) * build_file(struct builder *b, const struct skill_file *f)
+{
+    PB_SKILL(SkillFile) *m = make(b, 1, sizeof(*m));
+    if (!m)
+        return NULL;
+    *m = (PB_SKILL(SkillFile))PB_SKILL_C(SKILL_FILE__INIT);
+    m->path = text(b, f->path);
+    m->size = (int64_t)f->size;
+    m->sha256 = hash_text(b, &f->sha256);
+    m->mode = f->mode;
+    return m;
+}
+
+enum err reply_files(const struct skill_file_list *l, struct arena *a, struct buf *out,
+                     struct error *e)
+{
+    struct builder b = {.a = a};
+    PB_SKILL(SkillFileList) m = PB_SKILL_C(SKILL_FILE_LIST__INIT);
+    m.api_version = (char *)REPLY_API_VERSION;
+    m.kind = (char *)"SkillFileList";
+    m.n_items = l->n_items;
+    m.items = make_pointers(&b, l->n_items);
+    for (size_t i = 0; m.items && i < l->n_items; i++)
+        m.items[i] = build_file(&b, &l->items[i]);
+    m.next_page_token = text(&b, l->next_token);
+    m.total = clamp_i32(l->total);
+    m.version_hash = hash_text(&b, &l->hash);
+    m.total_size = (int64_t)l->total_size;
+    return pack(&b, &m.base, out, e);
+}
+
 static void add_varint(struct buf *out, uint64_t n)
 {
     for (; n >= 0x80; n >>= 7)

@@ -20,6 +20,9 @@ enum err reply_list(const struct skill_list *l, struct arena *a, struct buf *out
 /* SkillVersionList. */
 enum err reply_versions(const struct skill_list *l, struct arena *a, struct buf *out,
                         struct error *e);
+/* SkillFileList. */
+enum err reply_files(const struct skill_file_list *l, struct arena *a, struct buf *out,
+                     struct error *e);
 /* The first bytes of a GetArtifactResponse whose artifact of len bytes follows. */
 void reply_artifact_head(uint64_t len, struct buf *out);
 /* The first bytes of an ArtifactChunk whose data, the bytes [offset, offset + len) of total,

@@ -127,12 +127,10 @@ enum err request_artifact(str bytes, str *ret_key, struct error *e)
     return check_end(&c, e);
 }
 
-/* n was checked not to be negative. */
-static uint32_t page_size(int32_t n)
+/* Of a negative number, which is refused anyway, nothing in particular. */
+static uint32_t page_size(int32_t n, int32_t by_default, int32_t max)
 {
-    if (n == 0)
-        return REQUEST_PAGE_DEFAULT;
-    return (uint32_t)MIN(n, REQUEST_PAGE_MAX);
+    return (uint32_t)MIN(n ? n : by_default, max);
 }
 
 /* The first that is given. */
@@ -159,30 +157,49 @@ enum err request_find(str bytes, struct arena *a, struct skill_find *ret, struct
     *ret = (struct skill_find){
         .org = str_c(r->org),
         .page = (uint32_t)first_set(first_set(r->page_number, page->num), 1),
-        .page_size = page_size(first_set(r->page_size, page->size)),
+        .page_size =
+            page_size(first_set(r->page_size, page->size), REQUEST_PAGE_DEFAULT, REQUEST_PAGE_MAX),
         .token = str_c(r->page_token),
     };
     return ERR_OK;
+}
+
+/* What the lists about one skill have in common. */
+static enum err take_list(const PB_RES(ApiResourceReference) * r, int32_t n, struct skill_ref *ret,
+                          struct error *e)
+{
+    struct check c = CHECK_INIT;
+    check_required(&c, "reference", r != NULL);
+    if (r) {
+        *ret = take_reference(r);
+        check_reference(&c, "reference.", ret);
+    }
+    check_count(&c, "page_size", n);
+    TRY(check_end(&c, e));
+    return need_slug(ret, e);
 }
 
 enum err request_versions(str bytes, struct arena *a, struct skill_versions *ret, struct error *e)
 {
     DECODE(PB_SKILL(ListSkillVersionsRequest), r, pb_skill(list_skill_versions_request__descriptor),
            bytes, a, e);
-    struct check c = CHECK_INIT;
-    check_required(&c, "reference", r->reference != NULL);
     *ret = (struct skill_versions){
         .include_deleted = r->include_deleted,
+        .page_size = page_size(r->page_size, REQUEST_PAGE_DEFAULT, REQUEST_PAGE_MAX),
         .token = str_c(r->page_token),
     };
-    if (r->reference) {
-        ret->ref = take_reference(r->reference);
-        check_reference(&c, "reference.", &ret->ref);
-    }
-    check_count(&c, "page_size", r->page_size);
-    TRY(check_end(&c, e));
-    ret->page_size = page_size(r->page_size);
-    return need_slug(&ret->ref, e);
+    return take_list(r->reference, r->page_size, &ret->ref, e);
+}
+
+enum err request_files(str bytes, struct arena *a, struct skill_files *ret, struct error *e)
+{
+    DECODE(PB_SKILL(ListSkillFilesRequest), r, pb_skill(list_skill_files_request__descriptor),
+           bytes, a, e);
+    *ret = (struct skill_files){
+        .page_size = page_size(r->page_size, SKILL_FILES_PAGE_MAX, SKILL_FILES_PAGE_MAX),
+        .token = str_c(r->page_token),
+    };
+    return take_list(r->reference, r->page_size, &ret->ref, e);
 }
 
 enum err request_move_tag(str bytes, struct arena *a, struct skill_ref *ret_ref, str *ret_tag,

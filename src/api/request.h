@@ -3,7 +3,7 @@
  *
  * Everything answered lives in the arena, where there is one. Errors: INVALID_ARGUMENT with a text
  * for the client. Pages: no size, or 0, means 20; more than 100 gives 100 (the answer's
- * next_page_token leads on).
+ * next_page_token leads on). A page of files has SKILL_FILES_PAGE_MAX in both cases.
  */
 #ifndef STIGMER_API_REQUEST_H
 #define STIGMER_API_REQUEST_H
@@ -29,6 +29,8 @@ enum err request_artifact(str bytes, str *ret_key, struct error *e);
 enum err request_find(str bytes, struct arena *a, struct skill_find *ret, struct error *e);
 /* ListSkillVersionsRequest. */
 enum err request_versions(str bytes, struct arena *a, struct skill_versions *ret, struct error *e);
+/* ListSkillFilesRequest. */
+enum err request_files(str bytes, struct arena *a, struct skill_files *ret, struct error *e);
 /* MoveTagRequest. */
 enum err request_move_tag(str bytes, struct arena *a, struct skill_ref *ret_ref, str *ret_tag,
                           struct error *e);

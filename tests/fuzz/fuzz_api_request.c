@@ -79,6 +79,15 @@ static void versions(str in, struct arena *a, struct result *r)
     FUZZ_CHECK(r->code != ERR_OK || (q.page_size > 0 && q.page_size <= 100));
 }
 
+static void files(str in, struct arena *a, struct result *r)
+{
+    struct skill_files q = {0};
+    r->code = request_files(in, a, &q, &r->e);
+    take_ref(r, &q.ref);
+    r->texts[3] = q.token;
+    FUZZ_CHECK(r->code != ERR_OK || (q.page_size > 0 && q.page_size <= SKILL_FILES_PAGE_MAX));
+}
+
 static void move_tag(str in, struct arena *a, struct result *r)
 {
     struct skill_ref ref = {0};
@@ -89,7 +98,7 @@ static void move_tag(str in, struct arena *a, struct result *r)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const requests[])(str, struct arena *, struct result *) = {
-        push, id, artifact, reference, by_tag, by_hash, find, versions, move_tag};
+        push, id, artifact, reference, by_tag, by_hash, find, versions, move_tag, files};
     if (size == 0)
         return 0;
     struct arena a;

@@ -373,6 +373,37 @@ TEST(versions_are_listed)
     end();
 }
 
+TEST(files_are_listed)
+{
+    begin();
+    pushed("calc", "local", "v1", "one");
+    PB_RES(ApiResourceReference) ref = PB_RES_C(API_RESOURCE_REFERENCE__INIT);
+    PB_SKILL(ListSkillFilesRequest) q = PB_SKILL_C(LIST_SKILL_FILES_REQUEST__INIT);
+    ref.slug = (char *)"calc";
+    q.reference = &ref;
+    CHECK_INT(find(QUERY "listFiles")->kind, GRPC_WORKER); /* it may audit */
+    CHECK_OK(ask(QUERY "listFiles", &q.base), &error);
+    PB_SKILL(SkillFileList) *l = pb_skill(skill_file_list__unpack)(
+        NULL, reply.message.head.len, (const uint8_t *)reply.message.head.p);
+    CHECK(l);
+    CHECK_INT(l->n_items, 1);
+    CHECK_INT(l->total, 1);
+    CHECK_INT(l->total_size, 3);
+    CHECK_STR(str_c(l->items[0]->path), STR("SKILL.md"));
+    CHECK_STR(str_c(l->items[0]->sha256),
+              STR("7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"));
+    CHECK_INT(l->items[0]->mode, 0644);
+    pb_skill(skill_file_list__free_unpacked)(l, NULL);
+    drop_reply();
+    ref.version = (char *)"v9";
+    check_fails(ask(QUERY "listFiles", &q.base), ERR_NOT_FOUND, "skill version not found: calc:v9");
+    ref.version = (char *)"";
+    q.page_token = (char *)"?";
+    CHECK_ERR(ask(QUERY "listFiles", &q.base), ERR_INVALID_ARGUMENT, &error);
+    CHECK_CONTAINS(str_c(error.msg), STR("page_token: not a token of this list"));
+    end();
+}
+
 static enum err ask_key(const char *method, const char *key)
 {
     PB_SKILL(GetArtifactRequest) m = PB_SKILL_C(GET_ARTIFACT_REQUEST__INIT);

@@ -159,6 +159,61 @@ TEST(versions_carry_what_is_known)
     end();
 }
 
+TEST(files_carry_what_a_manifest_has)
+{
+    begin();
+    struct skill_file files[] = {{STR("SKILL.md"), 22, {{0}}, 0644},
+                                 {STR("b/\xc3\xa4.sh"), UINT64_C(1) << 33, {{0}}, 0755}};
+    struct skill_file_list l = {
+        .items = files, .n_items = 2, .total = 3, .total_size = 99, .next_token = STR("next")};
+    memset(files[1].sha256.b, 0xbb, sizeof(files[1].sha256.b));
+    memset(l.hash.b, 0xaa, sizeof(l.hash.b));
+    struct error e;
+    CHECK_OK(reply_files(&l, &arena, &out, &e), &e);
+    PB_SKILL(SkillFileList) *m =
+        pb_skill(skill_file_list__unpack)(NULL, out.len, (const uint8_t *)out.p);
+    CHECK(m);
+    CHECK_STR(str_c(m->api_version), STR("agentic.stigmer.ai/v1"));
+    CHECK_STR(str_c(m->kind), STR("SkillFileList"));
+    CHECK_STR(str_c(m->next_page_token), STR("next"));
+    CHECK_INT(m->total, 3);
+    CHECK_INT(m->total_size, 99);
+    CHECK_STR(str_head(str_c(m->version_hash), 4), STR("aaaa"));
+    CHECK_INT(strlen(m->version_hash), SHA256_HEX_LEN);
+    CHECK_INT(m->n_items, 2);
+    CHECK_STR(str_c(m->items[0]->path), STR("SKILL.md"));
+    CHECK_INT(m->items[0]->mode, 0644);
+    CHECK_STR(str_c(m->items[1]->path), STR("b/\xc3\xa4.sh"));
+    CHECK_INT(m->items[1]->size, INT64_C(1) << 33);
+    CHECK_INT(m->items[1]->mode, 0755);
+    CHECK_STR(str_head(str_c(m->items[1]->sha256), 4), STR("bbbb"));
+    CHECK_INT(strlen(m->items[1]->sha256), SHA256_HEX_LEN);
+    pb_skill(skill_file_list__free_unpacked)(m, NULL);
+    end();
+}
+
+/* The arena of its call takes a page of 1,000 files with paths of 1 KiB beside what it is made of,
+ * and clients take the message, which is below 4 MiB. */
+TEST(the_largest_page_of_files_fits)
+{
+    enum { N = SKILL_FILES_PAGE_MAX, PATH_LEN = 1024 };
+    static struct skill_file files[N];
+    static char path[PATH_LEN];
+    memset(path, 'p', sizeof(path));
+    for (int i = 0; i < N; i++)
+        files[i] = (struct skill_file){str_of(path, PATH_LEN), INT64_MAX, {{0}}, 0755};
+    struct skill_file_list l = {.items = files, .n_items = N, .total = N};
+    struct error e;
+    arena_init(&arena, MIB(2));
+    buf_init(&out, MIB(2));
+    CHECK_OK(reply_files(&l, &arena, &out, &e), &e);
+    end();
+    arena_init(&arena, MIB(1));
+    buf_init(&out, MIB(2));
+    CHECK_ERR(reply_files(&l, &arena, &out, &e), ERR_RESOURCE_EXHAUSTED, &e);
+    end();
+}
+
 TEST(an_empty_list_is_a_list)
 {
     begin();

@@ -165,22 +165,26 @@ TEST(references_within_requests_are_validated)
         PB_RES(ApiResourceReference) ref;
         fill_ref(&ref, &ref_rows[i]);
         PB_SKILL(ListSkillVersionsRequest) list = PB_SKILL_C(LIST_SKILL_VERSIONS_REQUEST__INIT);
+        PB_SKILL(ListSkillFilesRequest) dir = PB_SKILL_C(LIST_SKILL_FILES_REQUEST__INIT);
         PB_SKILL(MoveTagRequest) move = PB_SKILL_C(MOVE_TAG_REQUEST__INIT);
-        list.reference = move.reference = &ref;
+        list.reference = dir.reference = move.reference = &ref;
         move.tag = (char *)"stable";
         CLEANUP(arena_deinit) struct arena a;
         arena_init(&a, KIB(64));
         struct skill_versions versions;
+        struct skill_files files;
         struct skill_ref got;
         str tag;
         struct error e = {0};
         check_answer(request_versions(pack(&list.base), &a, &versions, &e), &e,
                      ref_rows[i].want_nested);
+        check_answer(request_files(pack(&dir.base), &a, &files, &e), &e, ref_rows[i].want_nested);
         check_answer(request_move_tag(pack(&move.base), &a, &got, &tag, &e), &e,
                      ref_rows[i].want_nested);
         if (ref_rows[i].want)
             continue;
         check_ref(&versions.ref, &ref_rows[i]);
+        check_ref(&files.ref, &ref_rows[i]);
         check_ref(&got, &ref_rows[i]);
         CHECK_STR(tag, STR("stable"));
     }
@@ -191,10 +195,13 @@ TEST(a_missing_reference_is_named)
     struct arena a;
     arena_init(&a, KIB(64));
     struct skill_versions versions;
+    struct skill_files files;
     struct skill_ref ref;
     str tag;
     struct error e = {0};
     check_answer(request_versions(STR_NULL, &a, &versions, &e), &e,
+                 "validation error: reference: value is required");
+    check_answer(request_files(STR_NULL, &a, &files, &e), &e,
                  "validation error: reference: value is required");
     check_answer(request_move_tag(STR_NULL, &a, &ref, &tag, &e), &e,
                  "validation errors:\n - reference: value is required\n - tag: value is required");
@@ -390,6 +397,33 @@ TEST(a_version_page_is_bounded)
     }
     m.page_size = -5;
     check_answer(request_versions(pack(&m.base), &a, &got, &e), &e,
+                 "validation error: page_size: value must not be negative");
+    arena_deinit(&a);
+}
+
+TEST(a_page_of_files_is_bounded)
+{
+    static const struct {
+        int32_t size;
+        uint32_t want;
+    } rows[] = {{0, 1000}, {1, 1}, {1000, 1000}, {1001, 1000}, {INT32_MAX, 1000}};
+    PB_RES(ApiResourceReference) ref = PB_RES_C(API_RESOURCE_REFERENCE__INIT);
+    PB_SKILL(ListSkillFilesRequest) m = PB_SKILL_C(LIST_SKILL_FILES_REQUEST__INIT);
+    ref.slug = (char *)"calc";
+    m.reference = &ref;
+    m.page_token = (char *)"t";
+    struct arena a;
+    arena_init(&a, KIB(64));
+    struct skill_files got;
+    struct error e = {0};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        m.page_size = rows[i].size;
+        CHECK_OK(request_files(pack(&m.base), &a, &got, &e), &e);
+        CHECK_INT(got.page_size, rows[i].want);
+        CHECK_STR(got.token, STR("t"));
+    }
+    m.page_size = -1;
+    check_answer(request_files(pack(&m.base), &a, &got, &e), &e,
                  "validation error: page_size: value must not be negative");
     arena_deinit(&a);
 }
