@@ -77,7 +77,7 @@ extern const struct command cmd_root;
 extern const struct command cmd_apply, cmd_audit, cmd_skill, cmd_server, cmd_version,
     cmd_completion, cmd_help;
 extern const struct command cmd_skill_push, cmd_skill_get, cmd_skill_list, cmd_skill_versions,
-    cmd_skill_show, cmd_skill_tag, cmd_skill_delete, cmd_skill_pull;
+    cmd_skill_files, cmd_skill_show, cmd_skill_tag, cmd_skill_delete, cmd_skill_pull;
 extern const struct command cmd_server_start, cmd_server_stop, cmd_server_status, cmd_server_run;
 
 /* The sub-command of that name, or NULL. */

@@ -23,9 +23,8 @@ const struct command cmd_root = {
 };
 
 static const struct command *const skill_subs[] = {
-    &cmd_skill_push,     &cmd_skill_get,    &cmd_skill_list,
-    &cmd_skill_versions, &cmd_skill_show,   &cmd_skill_tag,
-    &cmd_skill_pull,     &cmd_skill_delete, NULL,
+    &cmd_skill_push,  &cmd_skill_get, &cmd_skill_list, &cmd_skill_versions, &cmd_skill_show,
+    &cmd_skill_files, &cmd_skill_tag, &cmd_skill_pull, &cmd_skill_delete,   NULL,
 };
 
 const struct command cmd_skill = {

@@ -82,11 +82,12 @@ static json_t *of_value(const ProtobufCFieldDescriptor *f, const void *p)
         return json_boolean(*(const protobuf_c_boolean *)p);
     case PROTOBUF_C_TYPE_INT32:
         return json_integer(*(const int32_t *)p);
+    case PROTOBUF_C_TYPE_UINT32:
+        return json_integer(*(const uint32_t *)p);
     case PROTOBUF_C_TYPE_INT64:
         return json_integer(*(const int64_t *)p);
     case PROTOBUF_C_TYPE_SINT32:
     case PROTOBUF_C_TYPE_SFIXED32:
-    case PROTOBUF_C_TYPE_UINT32:
     case PROTOBUF_C_TYPE_FIXED32:
     case PROTOBUF_C_TYPE_SINT64:
     case PROTOBUF_C_TYPE_SFIXED64:

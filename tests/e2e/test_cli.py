@@ -172,8 +172,8 @@ def what_is_not_there():
     cli("skill", "get", "@acme/read-me").failed(1, "skill not found: read-me")
     cli("skill", "get", "read-me:v9").failed(1, "skill version not found: read-me:v9")
     cli("skill", "get", "read-me@" + "0" * 64).failed(1, "skill version not found: read-me:0")
-    for words in (["show", "missing"], ["versions", "missing"], ["tag", "missing", "x"],
-                  ["pull", "missing"], ["delete", "missing", "--yes"]):
+    for words in (["show", "missing"], ["versions", "missing"], ["files", "missing"],
+                  ["tag", "missing", "x"], ["pull", "missing"], ["delete", "missing", "--yes"]):
         cli("skill", *words).failed(1, "not found")
 
 
@@ -194,6 +194,30 @@ def show_prints_the_bytes():
     equal(cli("skill", "show", "read-me", text=False).ok().out, b"# Two\r\n")
     answer = json.loads(cli("skill", "show", "read-me:v1", "--json").ok().out)
     equal(answer, {"versionHash": one, "skillMd": "# One\n\ttab \\ and no end"})
+
+
+@test
+def files_of_a_version():
+    directory = cli.skill("listed", **{"SKILL.md": "# Listed\n", "scripts/run.sh": "true\n",
+                                       "data.bin": bytes(2048)})
+    (directory / "ünï code").write_text("x")
+    version = pushed("listed", "--tag", "v1")
+    lines = cli("skill", "files", "listed").ok().out.splitlines()
+    hashes = {f: archives.sha256(f.read_bytes()) for f in directory.rglob("*") if f.is_file()}
+    equal([line.split(None, 4 if "KB" in line or " B" in line else 3) for line in lines], [
+        ["MODE", "SIZE", "SHA-256", "PATH"],
+        ["0644", "9", "B", hashes[directory / "SKILL.md"][:12], "SKILL.md"],
+        ["0644", "2.0", "KB", hashes[directory / "data.bin"][:12], "data.bin"],
+        ["0755", "5", "B", hashes[directory / "scripts/run.sh"][:12], "scripts/run.sh"],
+        ["0644", "1", "B", hashes[directory / "ünï code"][:12], "ünï code"]])
+    for words in (["listed"], ["@local/listed:v1"], [f"listed@{version}"], ["listed", "-o", "local"]):
+        answer = json.loads(cli("skill", "files", *words, "--json").ok().out)
+        equal((answer["versionHash"], answer["total"], answer["totalSize"]),
+              (version, 4, 9 + 2048 + 5 + 1))
+        equal([(f["path"], f["size"], f["sha256"], f["mode"]) for f in answer["items"]],
+              [(str(f.relative_to(directory)), f.stat().st_size, hashes[f],
+                0o755 if f.suffix == ".sh" else 0o644)
+               for f in sorted(hashes, key=lambda f: str(f.relative_to(directory)).encode())])
 
 
 @test

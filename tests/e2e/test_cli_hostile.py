@@ -172,7 +172,8 @@ def a_push_that_was_stored_as_something_else():
 @test
 def answers_that_are_no_messages():
     for words, method in ((["get", "good"], "getByReference"), (["list"], "findAll"),
-                          (["versions", "good"], "listVersions"), (["tag", "good", "x"], "moveTag")):
+                          (["versions", "good"], "listVersions"), (["tag", "good", "x"], "moveTag"),
+                          (["files", "good"], "listFiles")):
         liar.answers = {method: b"\xff\xff\xff\xff"}
         cli("skill", *words).failed(1, "cannot be read")
 
@@ -181,7 +182,8 @@ def answers_that_are_no_messages():
 def answers_without_their_parts():
     liar.answers = {}
     for words in (["get", "good"], ["show", "good"], ["list"], ["versions", "good"],
-                  ["tag", "good", "x"], ["get", "good", "--json"]):
+                  ["files", "good"], ["files", "good", "--json"], ["tag", "good", "x"],
+                  ["get", "good", "--json"]):
         cli("skill", *words).ok()
     cli("skill", "delete", "good", "--yes").failed(1, "no metadata")
     cli("skill", "pull", "good", "out").failed(1, "damaged")
@@ -195,6 +197,16 @@ def a_list_that_never_ends():
 
 
 @test
+def a_manifest_that_never_ends():
+    page = wire.io.SkillFileList(items=[wire.io.SkillFile(path=f"f{n}") for n in range(1000)],
+                                 next_page_token="again", total=5).SerializeToString()
+    for words in (["files", "good"], ["files", "good", "--json"]):
+        liar.answers = {"listFiles": page}
+        done = cli("skill", *words).failed(1, "more files than an archive can have")
+        equal(done.out, "")
+
+
+@test
 def hostile_text_everywhere():
     bad = "\x1b[31m\u202e\x9b\x7f"
     liar.answers = {
@@ -204,16 +216,19 @@ def hostile_text_everywhere():
         "listVersions": wire.io.SkillVersionList(items=[wire.io.SkillVersion(
             number=-1, version_hash=bad, tags=[bad], size=-5)],
             next_page_token=bad).SerializeToString(),
+        "listFiles": wire.io.SkillFileList(items=[wire.io.SkillFile(
+            path=bad, size=-5, sha256=bad, mode=0xffffffff)], version_hash=bad).SerializeToString(),
         "moveTag": skill(bad, name=bad, slug=bad, org=bad),
         "delete": skill(bad)}
     for words in (["get", "a"], ["list"], ["versions", "a"], ["tag", "a", "b"],
-                  ["delete", "a", "--yes"], ["show", "a"]):
+                  ["delete", "a", "--yes"], ["show", "a"], ["files", "a"]):
         for done in (cli.terminal("skill", *words, env={"NO_COLOR": "1"}), cli("skill", *words)):
             equal(done.code, 0, done.out + done.err)
             for c in bad.replace("[31m", ""):
                 lacks(done.out + done.err, c)
-    done = cli.terminal("skill", "get", "a", "--json").ok()
-    check(done.out.isascii() and "\x7f" not in done.out and "\x1b" not in done.out)
+    for command in ("get", "files"):
+        done = cli.terminal("skill", command, "a", "--json").ok()
+        check(done.out.isascii() and "\x7f" not in done.out and "\x1b" not in done.out)
 
 
 @test

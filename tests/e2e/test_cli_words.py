@@ -14,8 +14,9 @@ from support.tap import run, skip, test
 
 NOWHERE = "127.0.0.1:1"  # nothing listens there
 cli = Cli(address=NOWHERE)
-COMMANDS = ["apply", "audit", "skill push", "skill get", "skill list", "skill versions", "skill show",
-            "skill tag", "skill pull", "skill delete", "server start", "server stop",
+COMMANDS = ["apply", "audit", "skill push", "skill get", "skill list", "skill versions",
+            "skill show", "skill files", "skill tag", "skill pull", "skill delete",
+            "server start", "server stop",
             "server status", "server run", "version", "completion", "help"]
 GROUPS = ["skill", "server"]
 
@@ -81,6 +82,8 @@ def wrong_usage_says_what_and_where_to_look():
                         (["skill", "get", "a", "--org", "a b"], "is not an organization"),
                         (["skill", "tag", "a", "b c"], "is not a tag"),
                         (["skill", "tag", "a", "0" * 64], "version hash"),
+                        (["skill", "files"], "missing argument: REF"),
+                        (["skill", "files", "a", "--limit", "5"], "unknown option --limit"),
                         (["skill", "delete", "a:v1"], "leave out"),
                         (["skill", "versions", "a:v1"], "leave out"),
                         (["skill", "pull", "a", "d", "--zip", "f"], "not both"),
@@ -103,8 +106,8 @@ def what_a_person_typed_is_shown_safely():
 @test
 def no_server_says_how_to_start_one():
     for words in (["skill", "list"], ["skill", "get", "a"], ["skill", "versions", "a"],
-                  ["skill", "show", "a"], ["skill", "tag", "a", "b"], ["skill", "pull", "a"],
-                  ["skill", "delete", "a", "--yes"]):
+                  ["skill", "show", "a"], ["skill", "files", "a"], ["skill", "tag", "a", "b"],
+                  ["skill", "pull", "a"], ["skill", "delete", "a", "--yes"]):
         done = cli(*words).failed(1, "Cannot connect to stigmer-server")
         check(done.err.startswith("Error: Cannot connect to stigmer-server\n"), done.err)
         contains(done.err, "stigmer server start")
@@ -199,8 +202,8 @@ def zsh_completes_commands_and_options():
     if not shutil.which("zsh"):
         skip("zsh is not installed")
     for words, names in (([""], ["apply", "audit", "skill", "server", "version", "completion", "help"]),
-                         (["skill", ""], ["push", "get", "list", "versions", "show", "tag", "pull",
-                                          "delete"]),
+                         (["skill", ""], ["push", "get", "list", "versions", "show", "files", "tag",
+                                          "pull", "delete"]),
                          (["server", ""], ["start", "stop", "status", "run"])):
         equal([line.split(":")[0] for line in complete_zsh(*words).splitlines()], names)
     for command in COMMANDS:

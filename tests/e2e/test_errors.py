@@ -39,6 +39,7 @@ def required_fields():
     violation("tag", needed, client.by_tag, "s", "")
     violation("slug", needed, client.by_hash, "", OK_HASH)
     violation("version_hash", needed, client.by_hash, "s", "")
+    violation("reference", needed, client.queries.listFiles, io.ListSkillFilesRequest())
 
 
 @test
@@ -67,6 +68,7 @@ def tags_and_versions():
     for bad in ("a b", "a/b", "a\nb", "ä", "a:b", "@", " "):
         violation("tag", TAG_RULE, client.push, "Tags", GOOD, tag=bad)
         violation("version", TAG_RULE, client.resolve, "tags", bad)
+        violation("reference.version", TAG_RULE, client.files, "tags", bad)
     for good in ("", "latest", "v1.0", "A_b-c.d", "x" * 128, "a" * 63, "A" * 64):
         equal(client.push("Tags", GOOD, tag=good).spec.tag, good)
         equal(client.resolve("tags", good).metadata.slug, "tags")
@@ -209,10 +211,14 @@ def unknown_ids_slugs_and_versions():
     fails(NOT_FOUND, "skill not found: none", client.by_tag, "none", "t")
     fails(NOT_FOUND, "skill not found: none", client.by_hash, "none", OK_HASH)
     fails(NOT_FOUND, "skill not found: none", client.versions, "none")
+    fails(NOT_FOUND, "skill not found: none", client.files, "none")
+    fails(INVALID, "slug is required in reference", client.files, "")
     client.push("Known", GOOD)
     fails(NOT_FOUND, "skill version not found: known:v9", client.resolve, "known", "v9")
     fails(NOT_FOUND, "skill version not found: known:v9", client.by_tag, "known", "v9")
     fails(NOT_FOUND, f"skill version not found: known:{OK_HASH}", client.by_hash, "known", OK_HASH)
+    fails(NOT_FOUND, "skill version not found: known:v9", client.files, "known", "v9")
+    fails(NOT_FOUND, f"skill version not found: known:{OK_HASH}", client.files, "known", OK_HASH)
     fails(NOT_FOUND, "skill version not found: known:v9", client.move_tag, "known", "v9", "t")
 
 
@@ -222,7 +228,8 @@ def an_ambiguous_slug_names_the_orgs():
     equal(client.resolve("ambiguous").metadata.org, "acme", "only one: the fallback finds it")
     client.push("Ambiguous", GOOD, org="umbrella")
     for call, args in ((client.resolve, ("ambiguous",)), (client.by_tag, ("ambiguous", "latest")),
-                       (client.by_hash, ("ambiguous", archives.sha256(GOOD)))):
+                       (client.by_hash, ("ambiguous", archives.sha256(GOOD))),
+                       (client.files, ("ambiguous",))):
         text = fails(grpc.StatusCode.FAILED_PRECONDITION, "acme", call, *args)
         contains(text, "umbrella")
 
@@ -253,6 +260,8 @@ def page_sizes_and_tokens():
         client.push(f"Page {n}", GOOD, org="paging")
     fails(INVALID, "page_token", client.find, org="paging", page_token="no such token")
     fails(INVALID, "page_token", client.versions, "page-0", org="paging", page_token="?")
+    fails(INVALID, "page_token", client.files, "page-0", org="paging", page_token="?")
+    fails(INVALID, "page_size", client.files, "page-0", org="paging", page_size=-1)
     fails(INVALID, "page_size", client.find, org="paging", page_size=-1)
     fails(INVALID, "page_number", client.find, org="paging", page_number=-1)
     fails(INVALID, "org: ", client.find, org="not an org")

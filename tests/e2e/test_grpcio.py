@@ -76,6 +76,20 @@ def move_tag_points_without_pushing():
 
 
 @test
+def the_files_of_a_version():
+    client.push("Manifest", archives.make({"run.sh": "true\n", "a/b.txt": "b"}), tag="m")
+    answer = client.files("manifest", "m")
+    equal((answer.api_version, answer.kind), ("agentic.stigmer.ai/v1", "SkillFileList"))
+    equal([f.path for f in answer.items], ["SKILL.md", "a/b.txt", "run.sh"])
+    equal([(f.size, oct(f.mode)) for f in answer.items[1:]], [(1, "0o644"), (5, "0o755")])
+    equal([f.sha256 for f in answer.items],
+          [archives.sha256(data) for data in (archives.skill_md().encode(), b"b", b"true\n")])
+    equal((answer.total, answer.next_page_token), (3, ""))
+    equal(answer.total_size, len(archives.skill_md()) + 6)
+    equal(answer.version_hash, client.resolve("manifest").status.version_hash)
+
+
+@test
 def download_in_one_message_and_in_chunks():
     data = archives.numbered(3, size=3 * archives.MIB)
     key = client.push("Download", data).status.artifact_storage_key

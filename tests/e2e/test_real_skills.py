@@ -93,6 +93,17 @@ def same_tree(got, expected, what):
         equal(oct(got[path][1]), oct(mode), f"{what}: mode of {path}")
 
 
+def same_manifest(reference, expected):
+    """What `skill files` lists is what sha256sum, wc and ls say of the directory."""
+    listed = json.loads(stigmer("skill", "files", reference, "--json"))
+    equal({f["path"]: (f["size"], f["sha256"], oct(f["mode"])) for f in listed["items"]},
+          {path: (len(data), hashlib.sha256(data).hexdigest(), oct(mode))
+           for path, (data, mode) in expected.items()}, f"manifest of {reference}")
+    equal([f["path"] for f in listed["items"]], sorted(expected, key=str.encode), "order")
+    equal((listed["total"], listed["totalSize"]),
+          (len(expected), sum(len(data) for data, _ in expected.values())))
+
+
 def round_trip(skill, org):
     """Push, look at the record, pull by hash and by tag, compare; the second push is the same."""
     stigmer("skill", "push", skill, "--org", org, "--tag", "v1")
@@ -103,6 +114,7 @@ def round_trip(skill, org):
         target = work / f"pulled-{org}-{skill.name}-{n}"
         stigmer("skill", "pull", reference, target)
         same_tree(pulled_files(target), expected_files(skill), reference)
+    same_manifest(f"@{org}/{skill.name}:v1", expected_files(skill))
     stigmer("skill", "push", skill, "--org", org, "--tag", "v1")
     again = json.loads(stigmer("skill", "get", f"@{org}/{skill.name}", "--json"))
     equal(again, record, "pushed again: the same record")
@@ -160,6 +172,7 @@ def modes_follow_the_rules():
     target = work / "moded-pulled"
     stigmer("skill", "pull", "moded", target)
     same_tree(pulled_files(target), expected_files(skill), "modes")
+    same_manifest("moded", pulled_files(target))
     runnable = {p for p, (_, mode) in pulled_files(target).items() if mode == 0o755}
     equal(runnable, {"run.sh", "tool", "binary", "a/b.py", "a/c.rb"})
 

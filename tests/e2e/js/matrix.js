@@ -152,6 +152,20 @@ const tests = {
     assert.equal((await get('getByTag', { ...key, tag: 'b' })).status.version_hash, sha256(one));
   },
 
+  async 'files of a version, page by page'() {
+    await push('Files', archive('files', 1000), { org: 'js' });
+    const reference = { slug: 'files', org: 'js' };
+    const first = await get('listFiles', { reference, page_size: 1 });
+    assert.deepEqual(first.items.map((f) => [f.path, f.mode]), [['SKILL.md', 0o644]]);
+    const page_token = first.next_page_token;
+    const second = await get('listFiles', { reference, page_token });
+    assert.deepEqual(second.items.map((f) => [f.path, f.size]), [['bulk.bin', 1000]]);
+    assert.match(second.items[0].sha256, /^[0-9a-f]{64}$/);
+    assert.deepEqual([second.total, second.next_page_token], [2, '']);
+    await fails(grpc.status.NOT_FOUND, 'skill not found: nope',
+      get('listFiles', { reference: { slug: 'nope' } }));
+  },
+
   async 'download, whole and in chunks'() {
     const data = archive('download', 5 * MIB);
     const { status } = await push('Download', data);

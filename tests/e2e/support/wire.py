@@ -56,6 +56,7 @@ UNARY = {
     f"{QUERY_PATH}/getByHash": io.GetSkillByHashRequest,
     f"{QUERY_PATH}/findAll": reference.FindApiResourcesRequest,
     f"{QUERY_PATH}/listVersions": io.ListSkillVersionsRequest,
+    f"{QUERY_PATH}/listFiles": io.ListSkillFilesRequest,
 }
 STREAM_ARTIFACT = f"{QUERY_PATH}/streamArtifact"
 
@@ -145,6 +146,20 @@ class Client:
     def versions(self, slug, org="", scope=0, **fields):
         return self.queries.listVersions(io.ListSkillVersionsRequest(
             reference=ref(slug, "", org, scope), **fields))
+
+    def files(self, slug, version="", org="", scope=0, **fields):
+        return self.queries.listFiles(io.ListSkillFilesRequest(
+            reference=ref(slug, version, org, scope), **fields))
+
+    def all_files(self, slug, version="", **fields):
+        """{path: (size, sha256, mode)}, page by page."""
+        found, token = {}, ""
+        while True:
+            page = self.files(slug, version, page_token=token, **fields)
+            found.update((f.path, (f.size, f.sha256, f.mode)) for f in page.items)
+            token = page.next_page_token
+            if not token:
+                return found
 
     def move_tag(self, slug, version, tag, org="", scope=0):
         return self.commands.moveTag(io.MoveTagRequest(
