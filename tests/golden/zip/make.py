@@ -607,8 +607,10 @@ def skill():
 
 def bypasses():
     """What the reference server lets through."""
-    zeros = bytes(1 << 20)
-    bombs = [Entry(b"bomb~%d.bin" % i, zeros) for i in range(3)]
+    zeros = bytes(100 << 20)
+    packed, says = deflate(zeros), dict(crc=zlib.crc32(zeros), usize=len(zeros))
+    bombs = [Entry(b"bomb~%d.bin" % i, b"", raw=packed, lfh=says, cdh=says)
+             for i in range(1, 7)]
     case("bypass-bomb-alias", archive(*bombs), "name-windows", "ratio")
     for i, name in enumerate((b"../SKILL.md", b"./SKILL.md", b"\\SKILL.md")):
         case(f"bypass-skill-path-{i}", archive(Entry(name), skill=None), "name-path", "skill-md")
