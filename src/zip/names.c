@@ -196,11 +196,15 @@ static void rule_name_encoding(const struct name *n)
                      "invalid ZIP file: the name \"%s\" does not say that it is UTF-8");
 }
 
+/* A JavaScript object that files are put into by name loses the one named __proto__ (fflate). */
 static void rule_name_option(const struct name *n)
 {
     if (str_starts_with(n->path, STR("-")) || str_starts_with(n->path, STR("~")))
         NAME_FINDING(n, ZIP_RULE_NAME_OPTION, "invalid ZIP file: the name \"%s\" begins with %c",
                      n->path.p[0]);
+    else if (str_eq(n->path, STR("__proto__")))
+        NAME_FINDING(n, ZIP_RULE_NAME_OPTION,
+                     "invalid ZIP file: the name \"%s\" is lost by readers in JavaScript");
 }
 
 /* --- name-git --- */

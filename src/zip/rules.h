@@ -94,8 +94,8 @@
       "a file for some readers, a directory for others", "rename one of the two")                  \
     X(NAME_GIT, "name-git", "no .git in any spelling", "hooks that run on checkout",               \
       "leave the .git directory out")                                                              \
-    X(NAME_OPTION, "name-option", "no path begins with - or ~",                                    \
-      "names that commands take for options or home directories", "rename the file")               \
+    X(NAME_OPTION, "name-option", "no path begins with - or ~, and none is __proto__",             \
+      "names that commands and JavaScript objects take for something else", "rename the file")     \
     /* content and limits */                                                                       \
     X(SKILL_MD, "skill-md",                                                                        \
       "one SKILL.md at the root: a file of 1 byte to 1 MiB of UTF-8, and no look-alike",           \

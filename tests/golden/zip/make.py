@@ -566,6 +566,10 @@ def names():
     for i, name in enumerate(("-rf", "--help", "~root", "~", "-d/f")):
         named(f"option-{i}", "name-option", name)
     named("ok-option", "", "a/-b/~c")
+    named("option-proto", "name-option", "__proto__")
+    named("option-proto-directory", "name-option", "__proto__/", data=b"", method=0, mode=DIR | 0o755)
+    for i, name in enumerate(("a/__proto__", "__proto__/a", "__proto__.js", "constructor")):
+        named(f"ok-option-proto-{i}", "", name)
 
 
 def skill():
