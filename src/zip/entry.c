@@ -107,7 +107,7 @@ static central_rule_fn *const central_rules[] = {
 
 void entry_check_central(struct audit *a, const struct entry *en, str name, str extra)
 {
-    struct extra_place at = {.entry = en->pub->name, .name = name, .offset = en->at};
+    struct extra_place at = {.entry = en->pub->name, .name = name, .offset = en->at, .h = &en->h};
     for (size_t i = 0; i < ARRAY_SIZE(central_rules); i++)
         central_rules[i](a, en);
     extra_check(&a->found, &at, extra);
@@ -202,7 +202,7 @@ static pair_rule_fn *const pair_rules[] = {
 void entry_check_local(struct audit *a, const struct entry *en, const struct local *l)
 {
     struct extra_place at = {
-        .entry = en->pub->name, .name = l->name, .offset = l->at, .local = true};
+        .entry = en->pub->name, .name = l->name, .offset = l->at, .local = true, .h = &en->h};
     for (size_t i = 0; i < ARRAY_SIZE(pair_rules); i++)
         pair_rules[i](a, en, l);
     extra_check(&a->found, &at, l->extra);

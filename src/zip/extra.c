@@ -24,7 +24,7 @@ static const struct allowed allowed[] = {
     {0xcafe, UINT16_MAX}, /* Java: this is a jar */
     {0xa11e, UINT16_MAX}, /* padding that aligns data */
     {0xd935, UINT16_MAX}, /* Android: the same */
-    {0x6c78, UINT16_MAX}, /* macOS */
+    {EXTRA_ATTRIBUTES, UINT16_MAX},
 };
 
 bool extra_next(str *rest, struct extra *ret)
@@ -82,6 +82,32 @@ static void rule_unicode_path(struct findings *f, const struct extra_place *at,
                      findings_show(f, x->data.len > 5 ? str_skip(x->data, 5) : STR("")));
 }
 
+/* libarchive's field: a bitmap, then the directory's words about the file that it stands for.
+ * bsdtar believes it more than the directory. */
+static bool repeats_attributes(str data, const struct cdh *h)
+{
+    uint8_t all[1 + 2 + 2 + 4], *p = all;
+    unsigned bitmap = data.len ? (uint8_t)data.p[0] : 0;
+    *p++ = (uint8_t)bitmap;
+    if (bitmap & 1)
+        put16(&p, h->version_made);
+    if (bitmap & 2)
+        put16(&p, h->internal_attr);
+    if (bitmap & 4)
+        put32(&p, h->external_attr);
+    return bitmap <= 7 && str_eq(data, str_of(all, (size_t)(p - all)));
+}
+
+static void rule_attributes(struct findings *f, const struct extra_place *at, const struct extra *x)
+{
+    if (x->id == EXTRA_ATTRIBUTES && !repeats_attributes(x->data, at->h))
+        findings_add(
+            f, ZIP_RULE_EXTRA_ALLOWED, at->entry, at->offset,
+            "invalid ZIP file: extra field 0x%04x in the %s header of \"%s\" gives it other "
+            "attributes than the directory does",
+            x->id, place_name(at), findings_show(f, at->entry));
+}
+
 static void rule_no_zip64(struct findings *f, const struct extra_place *at, const struct extra *x)
 {
     if (x->id == EXTRA_ZIP64 && !at->local)
@@ -127,6 +153,7 @@ void extra_check(struct findings *f, const struct extra_place *at, str extras)
         }
         seen |= bit;
         rule_unicode_path(f, at, &x);
+        rule_attributes(f, at, &x);
         rule_no_zip64(f, at, &x);
     }
     if (extras.len)

@@ -2,9 +2,10 @@
 #ifndef STIGMER_ZIP_EXTRA_H
 #define STIGMER_ZIP_EXTRA_H
 
+#include "zip/record.h"
 #include "zip/report.h"
 
-enum { EXTRA_ZIP64 = 0x0001, EXTRA_UNICODE_PATH = 0x7075 };
+enum { EXTRA_ZIP64 = 0x0001, EXTRA_UNICODE_PATH = 0x7075, EXTRA_ATTRIBUTES = 0x6c78 };
 
 struct extra {
     uint16_t id;
@@ -22,6 +23,7 @@ struct extra_place {
     str name;        /* the name in this very header */
     uint64_t offset; /* of the header */
     bool local;
+    const struct cdh *h; /* what the directory says of the entry */
 };
 /* The rules extra-form, extra-allowed, unicode-path and, for central headers, no-zip64. */
 void extra_check(struct findings *f, const struct extra_place *at, str extras);

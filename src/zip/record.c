@@ -14,18 +14,6 @@ static uint32_t take32(const uint8_t **p)
     return v;
 }
 
-static void put16(uint8_t **p, uint16_t v)
-{
-    *(*p)++ = (uint8_t)v;
-    *(*p)++ = (uint8_t)(v >> 8);
-}
-
-static void put32(uint8_t **p, uint32_t v)
-{
-    put16(p, (uint16_t)v);
-    put16(p, (uint16_t)(v >> 16));
-}
-
 #define TAKE_U16(field) ret->field = take16(&p);
 #define TAKE_U32(field) ret->field = take32(&p);
 #define PUT_U16(field)  put16(&p, r->field);

@@ -88,6 +88,19 @@ static inline uint32_t le32(const uint8_t *p)
     return (uint32_t)le16(p) | (uint32_t)le16(p + 2) << 16;
 }
 
+/* Writes v at *p and moves *p behind it. */
+static inline void put16(uint8_t **p, uint16_t v)
+{
+    *(*p)++ = (uint8_t)v;
+    *(*p)++ = (uint8_t)(v >> 8);
+}
+
+static inline void put32(uint8_t **p, uint32_t v)
+{
+    put16(p, (uint16_t)v);
+    put16(p, (uint16_t)(v >> 16));
+}
+
 static inline uint64_t le64(const uint8_t *p)
 {
     return (uint64_t)le32(p) | (uint64_t)le32(p + 4) << 32;

@@ -55,7 +55,7 @@
     X(EXTRA_FORM, "extra-form", "extra fields are whole id-length-data triples, no id twice",      \
       "fields that only some readers find", REPACK)                                                \
     X(EXTRA_ALLOWED, "extra-allowed", "only extra fields that change nothing",                     \
-      "encryption, link targets, second names", "strip extra fields: `zip -X`")                    \
+      "encryption, link targets, second names and attributes", "strip extra fields: `zip -X`")     \
     X(UNICODE_PATH, "unicode-path", "a Unicode path field repeats the header's own name",          \
       "a second name for some readers", "name files in UTF-8; " REPACK)                            \
     X(VERSION, "version", "version needed is at most 4.5 for a system that all readers know",      \

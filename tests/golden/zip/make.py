@@ -361,8 +361,7 @@ def zip64_local():
 
 
 def extras():
-    for tag in (0x000A, 0x000D, 0x5455, 0x5855, 0x7855, 0x7875, 0x6375, 0xCAFE, 0xA11E, 0xD935,
-                0x6C78):
+    for tag in (0x000A, 0x000D, 0x5455, 0x5855, 0x7855, 0x7875, 0x6375, 0xCAFE, 0xA11E, 0xD935):
         entry(f"ok-extra-{tag:04x}", "", extra=extra(tag, b"12345678"))
     for tag in (0x9901, 0x0017, 0x756E, 0x4B46, 0x334D, 0x0000, 0x000E, 0x6542):
         entry(f"extra-{tag:04x}", "extra-allowed", extra=extra(tag, b"12345678"))
@@ -378,6 +377,19 @@ def extras():
     case("extra-lfh", archive(header(f, "lfh", extra=extra(0x9901, b"1234567"))), "extra-allowed")
     case("extra-form-lfh", archive(header(f, "lfh", extra=b"\0")), "extra-form")
     case("ok-extra-differ", archive(header(f, "lfh", extra=extra(0x5455, b"1234567890123"))))
+
+    made, attributes = struct.pack("<H", 3 << 8 | 30), struct.pack("<I", (REG | 0o644) << 16)
+    for i, data in enumerate((b"\7" + made + b"\0\0" + attributes, b"\4" + attributes, b"\1" + made,
+                              b"\2\0\0", b"\0")):
+        entry(f"ok-attributes-{i}", "", extra=extra(0x6C78, data))
+        case(f"ok-attributes-lfh-{i}", archive(header(f, "lfh", extra=extra(0x6C78, data))))
+    link = struct.pack("<I", (LNK | 0o777) << 16)
+    for i, data in enumerate((b"\7" + made + b"\0\0" + link, b"\4" + link, b"\4", b"", b"\1\0\0", b"\2\1\0",
+                              b"\4" + attributes + b"\0", b"\x0f" + made + b"\0\0" + attributes + b"\0\0",
+                              b"\x84\0" + link)):
+        entry(f"attributes-{i}", "extra-allowed", extra=extra(0x6C78, data))
+        case(f"attributes-lfh-{i}", archive(header(f, "lfh", extra=extra(0x6C78, data))),
+             "extra-allowed")
 
     entry("ok-unicode-path", "", extra=unicode_path(b"file.txt"))
     entry("unicode-path-name", "unicode-path", extra=unicode_path(b"SKILL.md", raw=b"file.txt"))
