@@ -288,7 +288,9 @@ static bool is_descriptor_len(uint64_t len)
            len == DESCRIPTOR_LEN_64 - 4 || len == DESCRIPTOR_LEN_64;
 }
 
-/* The finding's text for what stands between the data and the next record, or NULL. */
+/* The finding's text for what stands between the data and the next record, or NULL. Java's
+ * ZipInputStream (before 21) expects 4-byte sizes: it says so when it reads 8-byte ones, but those
+ * of an empty file look right to it, and what follows looks like the end of the archive. */
 static enum err judge_descriptor(struct audit *a, const struct entry *en, uint64_t at,
                                  uint64_t room, bool wide, const char **ret, struct error *e)
 {
@@ -304,6 +306,8 @@ static enum err judge_descriptor(struct audit *a, const struct entry *en, uint64
         *ret = "is missing or has no signature";
     else if (d.crc != en->h.crc || d.csize != en->h.csize || d.usize != en->h.usize)
         *ret = "gives other values than the directory";
+    else if (wide && d.usize == 0)
+        *ret = "has 8-byte sizes though the file is empty";
     return ERR_OK;
 }
 

@@ -323,6 +323,10 @@ def descriptors():
     case("ok-descriptor-zip64-sentinels", archive(replace(
         z, descriptor=wide, lfh=dict(extra=zip64(0, 0), csize=2**32 - 1, usize=2**32 - 1))))
     case("descriptor-zip64-narrow", archive(replace(z, descriptor=right)), "descriptor")
+    nothing = replace(z, data=b"", descriptor=sig + struct.pack("<IQQ", 0, len(deflate(b"")), 0))
+    case("descriptor-zip64-empty", archive(nothing, Entry(b"g")), "descriptor")
+    case("descriptor-zip64-empty-stored", archive(replace(
+        nothing, method=0, descriptor=sig + bytes(20))), "descriptor")
     case("descriptor-zip64-wide-wrong", archive(replace(
         z, descriptor=sig + struct.pack("<IQQ", crc, csize, usize + 2**32))), "descriptor")
 
