@@ -1,21 +1,25 @@
 /*
  * Names of one archive together. Each name is reduced to the keys under which some system or reader
- * may know it: folded, and for a name that does not say it is UTF-8 also as code page 437. Keys are
- * compared by a 128-bit hash, so that memory stays small whatever the names; a collision that
- * somebody constructs gets his own archive refused and nothing else.
+ * may know it: folded; for a name that does not say it is UTF-8 also as code page 437; for one made
+ * on DOS also as Info-ZIP's unzip translates it, which heeds the UTF-8 flag only where an entry has
+ * extra fields. Keys are compared by a 128-bit hash, so that memory stays small whatever the names;
+ * a collision that somebody constructs gets his own archive refused and nothing else.
  */
 #include "base/macro.h"
 #include "base/utf8.h"
 #include "zip/names.h"
+#include "zip/record.h"
 #include "zip/unicode.h"
 
 #include <stdlib.h>
 #include <xxhash.h>
 
+enum reading { AS_UTF8, AS_CP437, AS_OEM, N_READINGS };
+
 struct key {
     XXH128_hash_t hash;
     uint32_t ref;
-    bool cp437;
+    enum reading as;
 };
 
 struct keys {
@@ -34,30 +38,40 @@ static bool is_utf8_name(const struct name_ref *r)
 }
 
 /* Names that are refused anyway are compared as they are. */
-static enum err fold(struct unicode *u, const struct name_ref *r, bool cp437, str *ret,
+static enum err fold(struct unicode *u, const struct name_ref *r, enum reading as, str *ret,
                      struct error *e)
 {
     str path = name_path(r->name);
-    if (cp437)
+    if (as == AS_CP437)
         return unicode_fold_cp437(u, path, ret, e);
+    if (as == AS_OEM)
+        return unicode_fold_oem(u, path, ret, e);
     if (is_utf8_name(r))
         return unicode_fold(u, path, ret, e);
     *ret = path;
     return ERR_OK;
 }
 
-static bool may_be_cp437(const struct name_ref *r)
+static bool made_on_dos(const struct name_ref *r)
 {
-    return !r->utf8_flag && r->name.len <= NAME_PATH_MAX && !str_is_ascii(r->name);
+    return r->host == HOST_FAT || r->host == HOST_HPFS || r->host == HOST_NTFS;
 }
 
-static enum err add_key(struct keys *k, const struct name_ref *refs, uint32_t i, bool cp437,
+static bool may_be(const struct name_ref *r, enum reading as)
+{
+    if (as == AS_UTF8)
+        return true;
+    if (r->name.len > NAME_PATH_MAX || str_is_ascii(r->name))
+        return false;
+    return as == AS_CP437 ? !r->utf8_flag : made_on_dos(r);
+}
+
+static enum err add_key(struct keys *k, const struct name_ref *refs, uint32_t i, enum reading as,
                         struct unicode *u, struct error *e)
 {
     str folded;
-    TRY(fold(u, &refs[i], cp437, &folded, e));
-    k->v[k->n++] =
-        (struct key){.hash = XXH3_128bits(folded.p, folded.len), .ref = i, .cp437 = cp437};
+    TRY(fold(u, &refs[i], as, &folded, e));
+    k->v[k->n++] = (struct key){.hash = XXH3_128bits(folded.p, folded.len), .ref = i, .as = as};
     return ERR_OK;
 }
 
@@ -71,14 +85,13 @@ static int by_hash(const void *a, const void *b)
 static enum err make_keys(struct keys *k, const struct name_ref *refs, size_t n, struct unicode *u,
                           struct error *e)
 {
-    k->v = calloc(2 * n + 1, sizeof *k->v);
+    k->v = calloc(N_READINGS * n + 1, sizeof *k->v);
     if (!k->v)
         return FAIL_NOMEM(e);
-    for (uint32_t i = 0; i < n; i++) {
-        TRY(add_key(k, refs, i, false, u, e));
-        if (may_be_cp437(&refs[i]))
-            TRY(add_key(k, refs, i, true, u, e));
-    }
+    for (uint32_t i = 0; i < n; i++)
+        for (enum reading as = AS_UTF8; as < N_READINGS; as++)
+            if (may_be(&refs[i], as))
+                TRY(add_key(k, refs, i, as, u, e));
     qsort(k->v, k->n, sizeof *k->v, by_hash);
     return ERR_OK;
 }
@@ -86,12 +99,16 @@ static enum err make_keys(struct keys *k, const struct name_ref *refs, size_t n,
 static void same_key(struct findings *f, const struct name_ref *refs, const struct key *a,
                      const struct key *b)
 {
+    static const char *const readers[] = {
+        [AS_CP437] = "readers that decode them as CP437",
+        [AS_OEM] = "unzip, which translates names made on DOS",
+    };
     const struct name_ref *r = &refs[b->ref], *other = &refs[a->ref];
-    if (a->cp437 || b->cp437)
+    enum reading as = MAX(a->as, b->as);
+    if (as != AS_UTF8)
         findings_add(f, ZIP_RULE_NAME_ENCODING, r->name, r->offset,
-                     "invalid ZIP file: \"%s\" and \"%s\" are one name to readers that decode them "
-                     "as CP437",
-                     findings_show(f, other->name), findings_show(f, r->name));
+                     "invalid ZIP file: \"%s\" and \"%s\" are one name to %s",
+                     findings_show(f, other->name), findings_show(f, r->name), readers[as]);
     else
         findings_add(f, ZIP_RULE_NAME_UNIQUE, r->name, r->offset,
                      "invalid ZIP file: \"%s\" and \"%s\" are the same name to some systems",
@@ -148,7 +165,7 @@ static enum err rule_name_prefix(struct findings *f, const struct name_ref *refs
         const struct name_ref *r = &refs[k->v[i].ref];
         if (str_find(name_path(r->name), '/') < 0 && str_is_ascii(r->name))
             continue;
-        TRY(fold(u, r, k->v[i].cp437, &folded, e));
+        TRY(fold(u, r, k->v[i].as, &folded, e));
         check_parents(f, refs, k, r, folded);
     }
     return ERR_OK;

@@ -22,12 +22,15 @@ void unicode_deinit(struct unicode *u);
 bool str_is_ascii(str s);
 
 /* Results are views that the next call ends. Names are at most NAME_PATH_MAX bytes of valid UTF-8;
- * those for _cp437 are any bytes. */
+ * those for _cp437 and _oem are any bytes. */
 
 /* NFKC and full case folding (NFKC_Casefold, Unicode 3.13 D146). */
 enum err unicode_fold(struct unicode *u, str name, str *ret, struct error *e);
 /* The same for the bytes taken as code page 437, as APPNOTE D.1 wants without flag bit 11. */
 enum err unicode_fold_cp437(struct unicode *u, str name, str *ret, struct error *e);
+/* The name that Info-ZIP's unzip makes on Unix of one made on DOS: code page 850 translated to ISO
+ * 8859-1, many characters to one. Latin case is kept apart, that of ASCII is not. */
+enum err unicode_fold_oem(struct unicode *u, str name, str *ret, struct error *e);
 /* What the name looks like: UTS 39's skeleton. */
 enum err unicode_skeleton(struct unicode *u, str name, str *ret, struct error *e);
 

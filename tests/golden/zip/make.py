@@ -552,6 +552,18 @@ def names():
     case("encoding-cp437-case", archive(both[0], Entry(other.upper().encode(), flags=0x800)),
          "name-encoding")
 
+    # To unzip on Unix, e-acute and u-tilde made on DOS are the bytes 2b ae; Armenian jheh is "i+".
+    def twins(what, x, y, host, *rules):
+        case(what, archive(*[Entry(n.encode(), flags=0 if n.isascii() else 0x800, host=host)
+                             for n in (x, y)]), *rules)
+    for host in (0, 6, 11):
+        twins(f"encoding-oem-twin-{host}", "caf\u00e9", "caf\u0169", host, "name-encoding")
+    twins("ok-encoding-oem-unix", "caf\u00e9", "caf\u0169", 3)
+    twins("ok-encoding-oem-apart", "caf\u00e9", "caf\u00e8", 0)
+    twins("encoding-oem-ascii", "I+", "\u057b", 0, "name-encoding")
+    twins("encoding-oem-prefix", "caf\u00e9", "caf\u0169/x", 0, "name-prefix")
+    twins("ok-encoding-oem-prefix", "caf\u00e9", "caf\u00e8/x", 0)
+
     pairs = [("same", "a", "a"), ("case", "Readme", "README"), ("nfc", "caf\u00e9", "cafe\u0301"),
              ("kelvin", "k", "\u212a"), ("sharp-s", "stra\u00dfe", "STRASSE"), ("ligature", "\ufb01le", "file"),
              ("fullwidth", "\uff41", "a"), ("sigma", "\u03c3", "\u03c2"), ("dir", "d/a", "D/A")]

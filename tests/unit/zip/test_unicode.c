@@ -76,6 +76,18 @@ TEST(cp437_maps_every_byte)
     unicode_deinit(&u);
 }
 
+TEST(oem_translates_as_unzip_does)
+{
+    struct unicode u;
+    str got;
+    unicode_init(&u);
+    CHECK_OK(unicode_fold_oem(&u, STR("A/caf\xc3\xa9"), &got, &e), &e);
+    CHECK_STR(got, STR("a/caf+\xae")); /* what unzip 6.0 makes of a jar's name */
+    CHECK_OK(unicode_fold_oem(&u, STR("\x80\xff"), &got, &e), &e);
+    CHECK_STR(got, STR("\xc7\xa0"));
+    unicode_deinit(&u);
+}
+
 static void check_skeleton(struct unicode *u, const char *name, const char *want)
 {
     str got;
