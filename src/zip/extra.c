@@ -71,10 +71,19 @@ static bool repeats_name(str data, str name)
            str_eq(str_skip(data, 5), name);
 }
 
+/* Debian's unzip takes an archive for a bomb when it has such a field in an entry without the UTF-8
+ * flag, and data descriptors: it confuses the field with zip64's. */
 static void rule_unicode_path(struct findings *f, const struct extra_place *at,
                               const struct extra *x)
 {
-    if (x->id == EXTRA_UNICODE_PATH && !repeats_name(x->data, at->name))
+    if (x->id != EXTRA_UNICODE_PATH)
+        return;
+    if (!(at->h->flags & FLAG_UTF8))
+        findings_add(f, ZIP_RULE_UNICODE_PATH, at->entry, at->offset,
+                     "invalid ZIP file: the %s header of \"%s\" has a Unicode path field, but its "
+                     "flags do not say that the name is UTF-8",
+                     place_name(at), findings_show(f, at->entry));
+    else if (!repeats_name(x->data, at->name))
         findings_add(f, ZIP_RULE_UNICODE_PATH, at->entry, at->offset,
                      "invalid ZIP file: a Unicode path field of the %s header gives \"%s\" another "
                      "name, \"%s\"",

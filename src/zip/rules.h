@@ -56,7 +56,8 @@
       "fields that only some readers find", REPACK)                                                \
     X(EXTRA_ALLOWED, "extra-allowed", "only extra fields that change nothing",                     \
       "encryption, link targets, second names and attributes", "strip extra fields: `zip -X`")     \
-    X(UNICODE_PATH, "unicode-path", "a Unicode path field repeats the header's own name",          \
+    X(UNICODE_PATH, "unicode-path",                                                                \
+      "a Unicode path field repeats a name that is flagged as UTF-8",                              \
       "a second name for some readers", "name files in UTF-8; " REPACK)                            \
     X(VERSION, "version", "version needed is at most 4.5 for a system that all readers know",      \
       "readers that skip what they think is too new", REPACK)                                      \

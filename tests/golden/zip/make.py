@@ -395,13 +395,19 @@ def extras():
         case(f"attributes-lfh-{i}", archive(header(f, "lfh", extra=extra(0x6C78, data))),
              "extra-allowed")
 
-    entry("ok-unicode-path", "", extra=unicode_path(b"file.txt"))
-    entry("unicode-path-name", "unicode-path", extra=unicode_path(b"SKILL.md", raw=b"file.txt"))
-    entry("unicode-path-version", "unicode-path", extra=unicode_path(b"file.txt", version=2))
-    entry("unicode-path-crc", "unicode-path", extra=unicode_path(b"file.txt", crc=1))
-    entry("unicode-path-short", "unicode-path", extra=extra(0x7075, b"\1\0"))
-    case("unicode-path-lfh", archive(header(f, "lfh", extra=unicode_path(b"g", raw=b"f"))),
+    utf8 = dict(flags=0x800)
+    entry("ok-unicode-path", "", extra=unicode_path(b"file.txt"), **utf8)
+    entry("unicode-path-name", "unicode-path", extra=unicode_path(b"SKILL.md", raw=b"file.txt"), **utf8)
+    entry("unicode-path-version", "unicode-path", extra=unicode_path(b"file.txt", version=2), **utf8)
+    entry("unicode-path-crc", "unicode-path", extra=unicode_path(b"file.txt", crc=1), **utf8)
+    entry("unicode-path-short", "unicode-path", extra=extra(0x7075, b"\1\0"), **utf8)
+    entry("unicode-path-unflagged", "unicode-path", extra=unicode_path(b"file.txt"))
+    u = replace(f, **utf8)
+    case("unicode-path-lfh", archive(header(u, "lfh", extra=unicode_path(b"g", raw=b"f"))),
          "unicode-path")
+    case("unicode-path-lfh-unflagged", archive(header(f, "lfh", extra=unicode_path(b"f"))),
+         "unicode-path")
+    case("ok-unicode-path-lfh", archive(header(u, "lfh", extra=unicode_path(b"f"))))
 
 
 def inflating():
