@@ -26,19 +26,33 @@ static enum err run_handler(struct unary *u, bool *ret_defer)
                              &u->error);
 }
 
+static void free_state(struct call *c)
+{
+    struct unary *u = c->state;
+    gather_deinit(&u->gather);
+    buf_deinit(&u->request);
+    grpc_reply_deinit(&u->reply);
+    free(u);
+    c->state = NULL;
+}
+
+/* An answer may wait long for its reader; what made it does not. */
 static void answer(struct unary *u)
 {
+    struct call *c = u->call;
     if (u->result == ERR_OK)
-        call_reply(u->call, &u->reply);
+        call_reply(c, &u->reply);
     else
-        call_fail(u->call, &u->error);
+        call_fail(c, &u->error);
+    free_state(c);
 }
 
 static void job_done(struct task *t)
 {
     struct unary *u = CONTAINER_OF(t, struct unary, done);
+    struct call *c = u->call;
     answer(u);
-    call_unref(u->call);
+    call_unref(c);
 }
 
 static void job_run(struct job *job)
@@ -117,15 +131,6 @@ static void end(struct call *c)
 static void drop(struct call *c)
 {
     (void)c;
-}
-
-static void free_state(struct call *c)
-{
-    struct unary *u = c->state;
-    gather_deinit(&u->gather);
-    buf_deinit(&u->request);
-    grpc_reply_deinit(&u->reply);
-    free(u);
 }
 
 const struct call_kind unary_kind = {start, data, end, drop, free_state};
