@@ -102,6 +102,7 @@ static enum h2_more end_answer(struct call *c)
     struct status_headers h;
     struct error e;
     status_headers(c, &h);
+    h2_stream_keep_room(c->stream, 0);
     enum err err = h2_stream_trailers(c->stream, h.rows, h.n, &e);
     buf_deinit(&h.message);
     h2_stream_stop_reading(c->stream); /* a stream may fail before its request has ended */
@@ -164,6 +165,8 @@ void call_reply(struct call *c, struct grpc_reply *take)
     grpc_reply_init(take);
     c->send.next = c->reply.next ? next_of_reply : NULL;
     c->send.ctx = c;
+    if (!c->method->n_files)
+        h2_stream_keep_room(c->stream, c->send.message.head.cap);
     start_answer(c);
 }
 

@@ -28,6 +28,8 @@ struct call_kind {
     void (*drop)(struct call *c);
     /* Frees c->state. */
     void (*free)(struct call *c);
+    /* The room that was asked for is there. NULL: the kind does not ask. */
+    void (*room)(struct call *c);
 };
 
 /* A row of the method table. */
