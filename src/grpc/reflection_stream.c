@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #define REQUEST_MAX KIB(4)
-#define ANSWER_MAX  KIB(64)
 #define ARRIVED_MAX MIB(8) /* above every window: the transport bounds what arrives */
 
 struct stream_state {
@@ -18,8 +17,6 @@ struct stream_state {
     struct buf arrived; /* bytes not looked at yet */
     struct buf request; /* the message that is coming */
     bool complete;      /* it is there */
-    bool asked;         /* for room for its answer */
-    bool has_room;
     bool ended;         /* END_STREAM was seen */
 };
 
@@ -52,13 +49,6 @@ static enum err take_request(struct call *c, struct error *e)
     return err;
 }
 
-static enum err ask_room(struct call *c, struct error *e)
-{
-    struct stream_state *s = c->state;
-    s->asked = true;
-    return h2_stream_ask_room(c->stream, H2_ROOM_SMALL, ANSWER_MAX, &s->has_room, e);
-}
-
 static enum err answer_request(struct call *c, struct grpc_message *ret, struct error *e)
 {
     struct stream_state *s = c->state;
@@ -70,11 +60,9 @@ static enum err answer_request(struct call *c, struct grpc_message *ret, struct 
         .services = server->services,
         .n_services = server->n_services,
     };
-    ret->head.max = ANSWER_MAX;
     enum err err = reflection_answer(&r, buf_view(&s->request), &ret->head, e);
-    h2_stream_keep_room(c->stream, ret->head.cap);
     buf_clear(&s->request);
-    s->complete = s->asked = s->has_room = false;
+    s->complete = false;
     return err;
 }
 
@@ -84,17 +72,11 @@ static enum err next_answer(void *ctx, struct grpc_message *ret, enum send_what 
     struct call *c = ctx;
     struct stream_state *s = c->state;
     TRY(take_request(c, e));
-    if (!s->asked)
-        h2_stream_keep_room(c->stream, 0); /* the answer before is out */
-    if (s->complete && !s->asked)
-        TRY(ask_room(c, e));
-    *ret_what = s->has_room ? SEND_MESSAGE : SEND_WAIT;
-    if (s->has_room)
+    *ret_what = s->complete ? SEND_MESSAGE : s->ended ? SEND_END : SEND_WAIT;
+    if (s->complete)
         return answer_request(c, ret, e);
-    if (s->ended && !s->complete) {
-        *ret_what = SEND_END;
+    if (s->ended)
         return receive_end(&s->receive, e);
-    }
     if (atomic_load(&c->server->stopping))
         return FAIL(e, ERR_UNAVAILABLE, "grpc.stopping", "the server is stopping");
     return ERR_OK;
@@ -158,14 +140,7 @@ static void free_state(struct call *c)
     free(s);
 }
 
-static void room(struct call *c)
-{
-    struct stream_state *s = c->state;
-    s->has_room = true;
-    h2_stream_resume(c->stream);
-}
-
-const struct call_kind reflection_kind = {start, data, end, drop, free_state, room};
+const struct call_kind reflection_kind = {start, data, end, drop, free_state};
 const struct grpc_method reflection_method = {
     .path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
 };

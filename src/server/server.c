@@ -50,8 +50,6 @@ static enum err open_backends(struct server *s, struct error *e)
     TRY(lock_dir("DB_PATH", c->db_path, "database.lock", &s->db_lock, e));
     TRY(store_open_fs(c->storage_path, &s->store, e));
     TRY(meta_open_lmdb(c->db_path, NULL, &s->meta, e));
-    TRY(skill_service_new(s->store, s->meta, NULL, &s->skills, e));
-    s->api = (struct api){.skills = s->skills, .store = s->store};
     return ERR_OK;
 }
 
@@ -70,12 +68,18 @@ static enum err load_tls(struct server *s, struct error *e)
     return ERR_OK;
 }
 
+static enum err make_service(struct server *s, struct error *e)
+{
+    unsigned n_workers = clamp(sys_n_cpus() * WORKERS_PER_CPU, MIN_WORKERS, MAX_WORKERS);
+    TRY(pool_new("worker", n_workers, MAX_QUEUED, &s->workers, e));
+    TRY(skill_service_new(s->store, s->meta, s->workers, NULL, &s->skills, e));
+    s->api = (struct api){.skills = s->skills, .store = s->store};
+    return ERR_OK;
+}
+
 static enum err make_grpc(struct server *s, struct error *e)
 {
-    unsigned n_cpus = sys_n_cpus();
     TRY(load_tls(s, e));
-    TRY(pool_new("worker", clamp(n_cpus * WORKERS_PER_CPU, MIN_WORKERS, MAX_WORKERS), MAX_QUEUED,
-                 &s->workers, e));
     size_t n_descriptors = proto_descriptors(s->descriptors, MAX_DESCRIPTORS);
     if (n_descriptors > MAX_DESCRIPTORS)
         return FAIL(e, ERR_INTERNAL, "server.descriptors", "MAX_DESCRIPTORS is too small");
@@ -87,7 +91,7 @@ static enum err make_grpc(struct server *s, struct error *e)
         .descriptors = s->descriptors,
         .n_descriptors = n_descriptors,
         .tls = s->tls,
-        .n_loops = clamp(n_cpus, 1, MAX_LOOPS),
+        .n_loops = clamp(sys_n_cpus(), 1, MAX_LOOPS),
         .upload_budget = UPLOAD_BUDGET,
     };
     return grpc_server_new(&options, &s->grpc, e);
@@ -123,6 +127,7 @@ static enum err listen_all(struct server *s, struct error *e)
 static enum err start(struct server *s, struct error *e)
 {
     TRY(open_backends(s, e));
+    TRY(make_service(s, e));
     TRY(make_grpc(s, e));
     TRY(listen_all(s, e));
     TRY(grpc_server_start(s->grpc, e));

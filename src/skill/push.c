@@ -195,9 +195,9 @@ static enum err take_report(struct push *p, struct error *e)
     return sha256_of(p->skill_md, &p->text, e);
 }
 
-static enum err audit(struct push *p, struct spool *spool, struct error *e)
+static enum err audit(struct push *p, struct spool *spool, struct pool *workers, struct error *e)
 {
-    const struct zip_audit_options o = {.flags = ZIP_AUDIT_DIGESTS};
+    const struct zip_audit_options o = {.flags = ZIP_AUDIT_DIGESTS, .workers = workers};
     TRY(zip_audit(spool_fd(spool), p->size, &o, &p->report, e));
     return take_report(p, e);
 }
@@ -212,7 +212,7 @@ enum err skill_push(struct skill_service *s, const struct skill_push *in, struct
     TRY(name_it(&p, e));
     p.hash = *spool_digest(spool);
     p.size = spool_len(spool);
-    TRY(audit(&p, spool, e));
+    TRY(audit(&p, spool, s->workers, e));
     TRY(store_put(s->store, spool, NULL, e));
     return meta_write(s->meta, push_txn, &p, e);
 }

@@ -8,6 +8,7 @@
 struct skill_service {
     struct store *store;
     struct meta *meta;
+    struct pool *workers; /* may be NULL */
     clock_fn *clock;
 };
 

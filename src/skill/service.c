@@ -3,13 +3,13 @@
 
 #include <stdlib.h>
 
-enum err skill_service_new(struct store *store, struct meta *meta, clock_fn *clock,
-                           struct skill_service **ret, struct error *e)
+enum err skill_service_new(struct store *store, struct meta *meta, struct pool *workers,
+                           clock_fn *clock, struct skill_service **ret, struct error *e)
 {
     struct skill_service *s = malloc(sizeof *s);
     if (!s)
         return FAIL_NOMEM(e);
-    *s = (struct skill_service){store, meta, clock ? clock : clock_real_ns};
+    *s = (struct skill_service){store, meta, workers, clock ? clock : clock_real_ns};
     *ret = s;
     return ERR_OK;
 }

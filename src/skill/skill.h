@@ -65,11 +65,13 @@ struct skill {
     size_t n_resource_tags;
 };
 
+struct pool;
 struct skill_service;
 
-/* store and meta are borrowed and must outlive the service. clock: NULL = the real one. */
-enum err skill_service_new(struct store *store, struct meta *meta, clock_fn *clock,
-                           struct skill_service **ret, struct error *e);
+/* store, meta and workers are borrowed and must outlive the service. workers: help with large
+ * archives; may be NULL. clock: NULL = the real one. */
+enum err skill_service_new(struct store *store, struct meta *meta, struct pool *workers,
+                           clock_fn *clock, struct skill_service **ret, struct error *e);
 void skill_service_free(struct skill_service *s);
 
 struct skill_push {

@@ -30,24 +30,25 @@ static enum err run_stages(struct audit *a, struct error *e)
         return ERR_OK;
     TRY(directory_read(a, e));
     TRY(check_names(a, e));
-    if (!a->stop && a->starts_well)
+    if (!a->stop && a->starts_well) {
         TRY(walk(a, e));
+        TRY(measure(a, e));
+        judge_contents(a);
+    }
     if (a->listed && !(a->flags & ZIP_AUDIT_ARCHIVE_ONLY))
         TRY(audit_skill_md(a, e));
     return ERR_OK;
 }
 
-static enum err run(struct audit *a, int fd, struct error *e)
+static enum err run(struct audit *a, struct error *e)
 {
-    TRY(window_init(&a->win, fd, a->size, e));
-    TRY(content_meter_init(&a->meter, &a->win, a->limits->max_blocks, e));
+    TRY(window_init(&a->win, a->fd, a->size, e));
     TRY(run_stages(a, e));
     return a->found.nomem ? FAIL_NOMEM(e) : ERR_OK;
 }
 
 static void audit_deinit(struct audit *a)
 {
-    content_meter_deinit(&a->meter);
     window_deinit(&a->win);
     free(a->entries);
     free(a->order);
@@ -60,12 +61,17 @@ enum err zip_audit(int fd, uint64_t size, const struct zip_audit_options *o, str
     o = o ? o : &none;
     const struct zip_limits *limits = o->limits ? o->limits : &zip_limits_default;
     CLEANUP(audit_deinit)
-    struct audit a = {.limits = limits, .flags = o->flags, .size = size, .report = ret};
+    struct audit a = {.limits = limits,
+                      .flags = o->flags,
+                      .workers = o->workers,
+                      .fd = fd,
+                      .size = size,
+                      .report = ret};
     *ret = (struct zip_report){0};
     arena_init(&ret->arena, ARENA_MAX);
     buf_init(&ret->skill_md, limits->max_skill_md);
     findings_init(&a.found, &ret->arena, limits->max_findings);
-    enum err err = run(&a, fd, e);
+    enum err err = run(&a, e);
     if (ret->skill_md.failed) /* longer than the limit: refused, or archive only */
         buf_clear(&ret->skill_md);
     ret->findings = a.found.items;

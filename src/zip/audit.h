@@ -11,16 +11,19 @@ struct entry {
     uint64_t at;           /* offset of the central header */
     struct zip_entry *pub; /* in the report */
     bool measured;         /* its data was read: pub->usize is true */
+    bool signature_found;  /* in the data, where it was looked for */
+    struct content content;
 };
 
 struct audit {
     const struct zip_limits *limits;
     unsigned flags;
+    struct pool *workers; /* borrowed; may be NULL */
+    int fd;               /* borrowed */
     uint64_t size;
     struct zip_report *report;
     struct findings found;
     struct window win;
-    struct content_meter meter;
     struct eocd eocd;
     uint64_t eocd_at;
     struct entry *entries;            /* owned */
@@ -29,17 +32,26 @@ struct audit {
     size_t names_left;
     uint32_t *order; /* owned: entries by local header offset */
     size_t n_entries;
-    bool starts_well; /* there is something to walk */
-    bool listed;      /* the whole directory was read */
-    bool stop;        /* what follows has no agreed meaning, or a limit was passed */
+    size_t n_walked;        /* in that order: those that have a record of their own */
+    struct entry *skill_md; /* the one whose text is wanted, or NULL */
+    struct content_budget budget;
+    bool one_by_one;      /* the declared sizes pass the limit: one thread measures up to it */
+    uint64_t output_left; /* what one entry may still give */
+    bool starts_well;     /* there is something to walk */
+    bool listed;          /* the whole directory was read */
+    bool stop;            /* what follows has no agreed meaning, or a limit was passed */
 };
 
 /* container.c: finds the end record and judges the file's outline. */
 enum err container_check(struct audit *a, struct error *e);
 /* directory.c: reads the central headers into entries and judges each. */
 enum err directory_read(struct audit *a, struct error *e);
-/* walk.c: reads the file forwards, entry by entry, and compares it with the directory. */
+/* walk.c: reads the file forwards, header by header, and compares it with the directory. */
 enum err walk(struct audit *a, struct error *e);
+/* measure.c: reads the contents of what was walked. */
+enum err measure(struct audit *a, struct error *e);
+/* judge.c: the rules about them. */
+void judge_contents(struct audit *a);
 
 /* entry.c: rules on one header or a pair of them. */
 struct local {

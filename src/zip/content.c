@@ -1,31 +1,27 @@
 #include "zip/content.h"
 
+#include "zip/inflate.h"
 #include "zip/record.h"
 
+#include <isa-l/crc.h>
 #include <stdlib.h>
-#include <zlib.h>
 
-#define OUT_CAP          KIB(64) /* small enough for the cache: the CRC reads it right after zlib */
-#define OUTPUT_PER_BLOCK 4096    /* zlib makes a block of 16,383 symbols, each a byte or more */
-
-enum err content_meter_init(struct content_meter *m, struct window *win, uint32_t max_blocks,
-                            struct error *e)
+enum err content_meter_init(struct content_meter *m, int fd, uint64_t size,
+                            struct content_budget *budget, struct error *e)
 {
-    *m = (struct content_meter){.win = win, .max_blocks = max_blocks};
-    z_stream *zs = calloc(1, sizeof *zs);
-    m->out = malloc(OUT_CAP);
-    if (zs && inflateInit2(zs, -MAX_WBITS) == Z_OK)
-        m->zs = STEAL(zs);
-    free(zs);
-    return m->zs && m->out ? ERR_OK : FAIL_NOMEM(e);
+    *m = (struct content_meter){.budget = budget, .win.fd = -1};
+    TRY(window_init(&m->win, fd, size, e));
+    m->inflater = malloc(sizeof *m->inflater);
+    if (!m->inflater)
+        return FAIL_NOMEM(e);
+    inflate_init(m->inflater);
+    return ERR_OK;
 }
 
 void content_meter_deinit(struct content_meter *m)
 {
-    if (m->zs)
-        (void)inflateEnd(m->zs);
-    free(m->zs);
-    free(m->out);
+    free(m->inflater);
+    window_deinit(&m->win);
     sha256_free(m->sha256);
     *m = (struct content_meter){0};
 }
@@ -49,11 +45,10 @@ static enum err deliver(struct content_meter *m, const struct content_job *job, 
                         str piece, struct error *e)
 {
     keep_head(c, piece);
+    c->usize += piece.len;
+    c->crc = crc32_gzip_refl(c->crc, (const unsigned char *)piece.p, piece.len);
     if (job->digest)
         TRY(sha256_update(m->sha256, piece.p, piece.len, e));
-    c->usize += piece.len;
-    m->produced += piece.len;
-    c->crc = (uint32_t)crc32_z(c->crc, (const Bytef *)piece.p, piece.len);
     return job->sink && piece.len ? job->sink(job->ctx, piece, e) : ERR_OK;
 }
 
@@ -63,7 +58,7 @@ static enum err measure_stored(struct content_meter *m, const struct content_job
     uint64_t len = job->csize > job->max_out ? job->max_out + 1 : job->csize;
     while (c->usize < len) {
         str piece;
-        TRY(window_some(m->win, job->offset + c->usize, len - c->usize, &piece, e));
+        TRY(window_some(&m->win, job->offset + c->usize, 1, len - c->usize, &piece, e));
         TRY(deliver(m, job, c, piece, e));
     }
     c->consumed = len;
@@ -71,72 +66,67 @@ static enum err measure_stored(struct content_meter *m, const struct content_job
     return ERR_OK;
 }
 
-/* Gives zlib the next input unless it still has some. */
-static enum err feed(struct content_meter *m, const struct content_job *job, struct content *c,
-                     struct error *e)
+/* The input that comes next, long enough for the inflater or up to the end. */
+static enum err next_piece(struct content_meter *m, const struct content_job *job,
+                           const struct content *c, str *ret, struct error *e)
 {
-    str in;
-    if (m->zs->avail_in || c->consumed == job->csize)
+    uint64_t left = job->csize - c->consumed;
+    *ret = STR("");
+    if (left == 0)
         return ERR_OK;
-    TRY(window_some(m->win, job->offset + c->consumed, job->csize - c->consumed, &in, e));
-    m->zs->next_in = (Bytef *)(uintptr_t)in.p;
-    m->zs->avail_in = (uInt)in.len;
-    c->consumed += in.len;
-    return ERR_OK;
+    return window_some(&m->win, job->offset + c->consumed, MIN(left, (uint64_t)INFLATE_PIECE_MIN),
+                       left, ret, e);
 }
 
-/* One call of inflate: at most to the next block boundary, at most one byte over the limit. */
+/* One call of the inflater: it stops soon after the first byte over the limit; what a match brought
+ * beyond that byte is not counted. */
 static enum err step(struct content_meter *m, const struct content_job *job, struct content *c,
-                     int *ret_z, struct error *e)
+                     enum inflate_end *ret_end, struct error *e)
 {
-    z_stream *zs = m->zs;
+    str in, out;
+    size_t used;
     uint64_t left = job->max_out - c->usize;
-    size_t room = left < OUT_CAP ? (size_t)left + 1 : OUT_CAP;
-    zs->next_out = m->out;
-    zs->avail_out = (uInt)room;
-    *ret_z = inflate(zs, Z_BLOCK);
-    return deliver(m, job, c, str_of(m->out, room - zs->avail_out), e);
-}
-
-static bool over_budget(struct content_meter *m)
-{
-    bool block_ended = m->zs->data_type & 128; /* zlib.h, inflate() */
-    m->blocks += block_ended;
-    return m->blocks > m->max_blocks + m->produced / OUTPUT_PER_BLOCK;
+    size_t room = left < INFLATE_ROOM ? (size_t)left + 1 : INFLATE_ROOM;
+    TRY(next_piece(m, job, c, &in, e));
+    bool last = c->consumed + in.len == job->csize;
+    *ret_end = inflate_some(m->inflater, (const uint8_t *)in.p, in.len, last, room, &used);
+    c->consumed += used;
+    out = inflate_take(m->inflater);
+    return deliver(m, job, c, left < out.len ? str_head(out, (size_t)left + 1) : out, e);
 }
 
 /* What the last step means for the run; false: go on. */
-static bool ended(struct content_meter *m, const struct content_job *job, struct content *c, int z)
+static bool ended(const struct content_meter *m, const struct content_job *job, struct content *c,
+                  enum inflate_end end)
 {
+    static const enum content_end meaning[] = {
+        [INFLATE_TRUNCATED] = CONTENT_TRUNCATED,
+        [INFLATE_BAD] = CONTENT_BAD,
+        [INFLATE_BUDGET] = CONTENT_BUDGET,
+    };
     if (c->usize > job->max_out)
         c->end = CONTENT_OVER;
-    else if (z == Z_STREAM_END)
-        c->end = m->zs->avail_in || c->consumed < job->csize ? CONTENT_TRAILING : CONTENT_WHOLE;
-    else if (z == Z_BUF_ERROR)
-        c->end = CONTENT_TRUNCATED; /* no progress: all input is used, there is room for output */
-    else if (z != Z_OK)
-        c->end = CONTENT_BAD;
-    else if (over_budget(m))
-        c->end = CONTENT_BUDGET;
-    else
+    else if (end == INFLATE_DONE)
+        c->end = c->consumed < job->csize ? CONTENT_TRAILING : CONTENT_WHOLE;
+    else if (end == INFLATE_MORE || end == INFLATE_FULL)
         return false;
-    c->problem = m->zs->msg;
-    c->consumed -= m->zs->avail_in;
+    else
+        c->end = meaning[end];
+    c->problem = m->inflater->problem;
     return true;
 }
 
 static enum err measure_deflated(struct content_meter *m, const struct content_job *job,
                                  struct content *c, struct error *e)
 {
-    int z;
-    (void)inflateReset(m->zs);
-    m->zs->avail_in = 0;
-    do {
-        TRY(feed(m, job, c, e));
-        TRY(step(m, job, c, &z, e));
-        if (z == Z_MEM_ERROR)
-            return FAIL_NOMEM(e);
-    } while (!ended(m, job, c, z));
+    enum inflate_end end;
+    uint64_t blocks = atomic_load(&m->budget->blocks), max = m->budget->max_blocks;
+    inflate_start(m->inflater);
+    m->inflater->max_blocks = blocks < max ? max - blocks : 0;
+    do
+        TRY(step(m, job, c, &end, e));
+    while (!ended(m, job, c, end));
+    atomic_fetch_add(&m->budget->blocks, m->inflater->n_blocks);
     return ERR_OK;
 }
 

@@ -1,11 +1,12 @@
 /*
  * An entry's data, measured: what does it really inflate to?
  *
- * Model: a meter owns one raw inflater and a scratch buffer and reads through a window. It is run
- * once per entry and adds up the work of all its runs. zlib's verdict is the reference: a stream is
- * good when zlib reaches its end, with every byte of it used (RFC 1951).
+ * Model: a meter owns one inflater and reads through a window of its own. It is run once per entry;
+ * several meters may work on one archive, each on a thread of its own.
+ * A stream is good when it ends, by zlib's verdict (zip/inflate.h), with every byte of it used.
  * Time is bounded by work that does not depend on the machine: the bytes that come out, and the
- * deflate blocks, whose tables cost time without giving any bytes.
+ * deflate blocks, whose tables cost time without giving any bytes. All meters of one archive count
+ * their blocks in one budget.
  */
 #ifndef STIGMER_ZIP_CONTENT_H
 #define STIGMER_ZIP_CONTENT_H
@@ -13,22 +14,27 @@
 #include "digest/sha256.h"
 #include "zip/window.h"
 
+#include <stdatomic.h>
+
 enum content_end {
     CONTENT_WHOLE,     /* the stream ended where the data ends */
     CONTENT_BAD,       /* zlib refuses it: see problem */
     CONTENT_TRUNCATED, /* the data ends before the stream does */
     CONTENT_TRAILING,  /* the stream ends before the data does: see consumed */
     CONTENT_OVER,      /* more than max_out bytes come out */
-    CONTENT_BUDGET,    /* too many deflate blocks */
+    CONTENT_BUDGET,    /* the budget is used up */
+};
+
+struct content_budget {
+    uint64_t max_blocks;
+    _Atomic uint64_t blocks; /* used; above max_blocks exactly when some run needed more */
 };
 
 struct content_meter {
-    struct window *win; /* borrowed */
-    struct z_stream_s *zs;
-    uint8_t *out;
-    struct sha256 *sha256;     /* made when the first job wants a digest */
-    uint64_t blocks, produced; /* of all runs */
-    uint32_t max_blocks;       /* beyond one per 4 KiB of output */
+    struct content_budget *budget; /* borrowed */
+    struct window win;
+    struct inflater *inflater;
+    struct sha256 *sha256; /* made when the first job wants a digest */
 };
 
 /* Receives the bytes in order, in pieces; an error ends the run. */
@@ -36,7 +42,7 @@ typedef enum err content_sink_fn(void *ctx, str piece, struct error *e);
 
 struct content_job {
     uint16_t method;        /* 0 or 8 */
-    uint64_t offset, csize; /* within the window's file */
+    uint64_t offset, csize; /* within the file */
     uint64_t max_out;       /* the first byte over ends the run */
     content_sink_fn *sink;  /* may be NULL */
     void *ctx;
@@ -45,15 +51,16 @@ struct content_job {
 
 struct content {
     enum content_end end;
-    uint64_t usize;    /* bytes that came out */
-    uint64_t consumed; /* of the compressed bytes */
     uint32_t crc;      /* of the bytes that came out */
-    char head[2];      /* the first of them */
+    uint64_t usize;    /* bytes that came out, at most one more than max_out */
+    uint64_t consumed; /* of the compressed bytes */
+    char head[2];      /* the first bytes that came out */
     const char *problem;
 };
 
-enum err content_meter_init(struct content_meter *m, struct window *win, uint32_t max_blocks,
-                            struct error *e);
+/* fd, size: as in zip_audit. */
+enum err content_meter_init(struct content_meter *m, int fd, uint64_t size,
+                            struct content_budget *budget, struct error *e);
 /* Accepts a zeroed struct. */
 void content_meter_deinit(struct content_meter *m);
 /* ERR_OK also for bad data, which is a result; errors are those of reading, memory and the sink. */

@@ -51,7 +51,7 @@ static enum err fresh_dir_commit(struct fresh_dir *d, const char *name, struct e
 
 struct unpacker {
     struct fresh_dir root;
-    struct window win;
+    struct content_budget budget;
     struct content_meter meter;
     void (*progress)(void *ctx, uint64_t done);
     void *ctx;
@@ -63,7 +63,6 @@ struct unpacker {
 static void unpacker_deinit(struct unpacker *u)
 {
     content_meter_deinit(&u->meter);
-    window_deinit(&u->win);
     sys_closep(&u->dirfd);
     fresh_dir_deinit(&u->root);
 }
@@ -152,7 +151,7 @@ static enum err write_content(struct unpacker *u, const struct zip_entry *z, str
                                     .max_out = z->usize,
                                     .sink = write_piece,
                                     .ctx = o};
-    if (z->data_offset + z->csize > u->win.size)
+    if (z->data_offset + z->csize > u->meter.win.size)
         return changed(e);
     TRY(content_measure(&u->meter, &job, &c, e));
     if (c.end != CONTENT_WHOLE || c.usize != z->usize || c.crc != z->crc)
@@ -216,8 +215,8 @@ enum err zip_unpack(int fd, const struct zip_report *report, int parent, const c
     struct unpacker u = {.root.fd = -1, .dirfd = -1, .progress = progress, .ctx = ctx};
     TRY(check_call(report, parent, name, e));
     TRY(sys_fstat(fd, &st, e));
-    TRY(window_init(&u.win, fd, (uint64_t)st.st_size, e));
-    TRY(content_meter_init(&u.meter, &u.win, UINT32_MAX, e));
+    u.budget.max_blocks = UINT64_MAX; /* the audit has counted them */
+    TRY(content_meter_init(&u.meter, fd, (uint64_t)st.st_size, &u.budget, e));
     TRY(fresh_dir_make(&u.root, parent, e));
     TRY(unpack_all(&u, report, e));
     return fresh_dir_commit(&u.root, name, e);

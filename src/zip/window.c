@@ -7,7 +7,7 @@
 enum err window_init(struct window *w, int fd, uint64_t size, struct error *e)
 {
     size_t cap = (size_t)MIN(size, (uint64_t)WINDOW_CAP);
-    *w = (struct window){.fd = fd, .size = size, .cap = cap};
+    *w = (struct window){.fd = fd, .size = size, .cap = cap, .stride = cap};
     w->p = malloc(cap ? cap : 1);
     return w->p ? ERR_OK : FAIL_NOMEM(e);
 }
@@ -23,9 +23,9 @@ static bool holds(const struct window *w, uint64_t off, size_t n)
     return off >= w->off && off - w->off <= w->len && w->len - (off - w->off) >= n;
 }
 
-static enum err slide(struct window *w, uint64_t off, struct error *e)
+static enum err slide(struct window *w, uint64_t off, size_t min, struct error *e)
 {
-    size_t n = (size_t)MIN(w->size - off, (uint64_t)w->cap);
+    size_t n = (size_t)MIN(w->size - off, (uint64_t)MAX(min, w->stride));
     w->len = 0;
     TRY(sys_pread_full(w->fd, w->p, n, off, e));
     w->off = off;
@@ -36,15 +36,16 @@ static enum err slide(struct window *w, uint64_t off, struct error *e)
 enum err window_view(struct window *w, uint64_t off, size_t n, const uint8_t **ret, struct error *e)
 {
     if (!holds(w, off, n))
-        TRY(slide(w, off, e));
+        TRY(slide(w, off, n, e));
     *ret = w->p + (off - w->off);
     return ERR_OK;
 }
 
-enum err window_some(struct window *w, uint64_t off, uint64_t max, str *ret, struct error *e)
+enum err window_some(struct window *w, uint64_t off, size_t min, uint64_t max, str *ret,
+                     struct error *e)
 {
-    if (!holds(w, off, 1))
-        TRY(slide(w, off, e));
+    if (!holds(w, off, min))
+        TRY(slide(w, off, min, e));
     size_t at = (size_t)(off - w->off);
     *ret = str_of(w->p + at, (size_t)MIN(max, (uint64_t)(w->len - at)));
     return ERR_OK;

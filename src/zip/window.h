@@ -19,6 +19,7 @@ struct window {
     uint64_t size; /* of the file */
     uint64_t off;  /* of the bytes held */
     size_t len, cap;
+    size_t stride; /* bytes to read at least, where there are so many: cap, or less for who jumps */
     uint8_t *p;
 };
 
@@ -29,7 +30,9 @@ void window_deinit(struct window *w);
 /* n bytes at off, n <= WINDOW_CAP, off + n <= size. */
 enum err window_view(struct window *w, uint64_t off, size_t n, const uint8_t **ret,
                      struct error *e);
-/* As many bytes at off as are at hand, 1 to max; max > 0, off + max <= size. */
-enum err window_some(struct window *w, uint64_t off, uint64_t max, str *ret, struct error *e);
+/* As many bytes at off as are at hand, min to max; 0 < min <= WINDOW_CAP, min <= max,
+ * off + max <= size. */
+enum err window_some(struct window *w, uint64_t off, size_t min, uint64_t max, str *ret,
+                     struct error *e);
 
 #endif

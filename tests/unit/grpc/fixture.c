@@ -39,15 +39,6 @@ static enum err echo(void *service, struct grpc_context *c, str request, struct 
     return ERR_OK;
 }
 
-static enum err text(void *service, struct grpc_context *c, str request, struct grpc_reply *reply,
-                     bool *ret_defer, struct error *e)
-{
-    (void)c, (void)ret_defer;
-    from_service(service)->n_texts++;
-    buf_add_zero(&reply->message.head, number(request, STR("size=")));
-    return buf_status(&reply->message.head, e);
-}
-
 static enum err defer(void *service, struct grpc_context *c, str request, struct grpc_reply *reply,
                       bool *ret_defer, struct error *e)
 {
@@ -206,21 +197,18 @@ static const struct grpc_upload upload_ops = {
     .free = upload_free,
 };
 
-#define METHOD(name, k, ...)                                                                       \
+#define METHOD(name, k)                                                                            \
     {                                                                                              \
-        "/test.Service/" #name, (k), REQUEST_MAX, name, NULL, __VA_ARGS__                          \
+        "/test.Service/" #name, (k), REQUEST_MAX, name, NULL                                       \
     }
-#define A_READ   .max_reply = REPLY_MAX, .first_reply = FIRST_REPLY
-#define A_CHANGE .max_reply = REPLY_MAX
 static const struct grpc_method methods[] = {
-    METHOD(echo, GRPC_INLINE, A_READ),
-    METHOD(text, GRPC_INLINE, A_READ),
-    METHOD(work, GRPC_WORKER, A_CHANGE),
-    METHOD(defer, GRPC_INLINE, A_READ),
-    METHOD(fail, GRPC_WORKER, A_CHANGE),
-    METHOD(download, GRPC_WORKER, .n_files = 1),
-    METHOD(stream, GRPC_INLINE, .n_files = 1),
-    {"/test.Service/upload", GRPC_UPLOAD, REST_MAX, NULL, &upload_ops, A_CHANGE},
+    METHOD(echo, GRPC_INLINE),
+    METHOD(work, GRPC_WORKER),
+    METHOD(defer, GRPC_INLINE),
+    METHOD(fail, GRPC_WORKER),
+    METHOD(download, GRPC_WORKER),
+    METHOD(stream, GRPC_INLINE),
+    {"/test.Service/upload", GRPC_UPLOAD, REST_MAX, NULL, &upload_ops},
 };
 
 /* --- the server --- */
@@ -351,10 +339,7 @@ static void on_data(void *ctx, struct h2_stream *s, str bytes)
     struct peer_call *c = h2_stream_user(s);
     (void)ctx;
     buf_add(&c->data, bytes);
-    if (c->hold)
-        c->held += bytes.len;
-    else
-        h2_stream_consume(s, bytes.len);
+    h2_stream_consume(s, bytes.len);
 }
 
 static void on_trailers(void *ctx, struct h2_stream *s, const struct h2_header *h, size_t n)
@@ -441,13 +426,6 @@ void peer_resume(struct peer_call *c)
     c->pause = 0;
     if (c->stream)
         h2_stream_resume(c->stream);
-}
-
-void peer_release(struct peer_call *c)
-{
-    c->hold = false;
-    if (c->stream)
-        h2_stream_consume(c->stream, c->held);
 }
 
 static bool all_closed(const struct peer_call *calls, size_t n)

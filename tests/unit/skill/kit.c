@@ -29,7 +29,7 @@ void kit_open(struct kit *k, bool on_disk)
     *k = (struct kit){0};
     arena_init(&k->a, MIB(64));
     open_parts(k, on_disk);
-    CHECK_OK(skill_service_new(k->store, k->meta, kit_clock, &k->service, &k->e), &k->e);
+    CHECK_OK(skill_service_new(k->store, k->meta, NULL, kit_clock, &k->service, &k->e), &k->e);
 }
 
 void kit_close(struct kit *k)

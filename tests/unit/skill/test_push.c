@@ -372,7 +372,7 @@ TEST(a_database_opened_for_reading_takes_no_push)
     skill_service_free(k.service);
     meta_close(k.meta);
     CHECK_OK(meta_open_lmdb(dir, &options, &reader.meta, &k.e), &k.e);
-    CHECK_OK(skill_service_new(k.store, reader.meta, NULL, &reader.service, &k.e), &k.e);
+    CHECK_OK(skill_service_new(k.store, reader.meta, NULL, NULL, &reader.service, &k.e), &k.e);
     CHECK_ERR(kit_try_push(&reader, "calc", "two", &s), ERR_FAILED_PRECONDITION, &reader.e);
     kit_check_version(&reader, "calc", 1);
     kit_close(&reader);
