@@ -30,7 +30,7 @@ static enum err run_stages(struct audit *a, struct error *e)
         return ERR_OK;
     TRY(directory_read(a, e));
     TRY(check_names(a, e));
-    if (!a->stop && a->starts_well) {
+    if (!a->stop && a->walkable) {
         TRY(walk(a, e));
         TRY(measure(a, e));
         judge_contents(a);

@@ -37,9 +37,9 @@ struct audit {
     struct content_budget budget;
     bool one_by_one;      /* the declared sizes pass the limit: one thread measures up to it */
     uint64_t output_left; /* what one entry may still give */
-    bool starts_well;     /* there is something to walk */
-    bool listed;          /* the whole directory was read */
-    bool stop;            /* what follows has no agreed meaning, or a limit was passed */
+    bool walkable; /* the file begins and its sizes and offsets read as the walk needs them */
+    bool listed;   /* the whole directory was read */
+    bool stop;     /* what follows has no agreed meaning, or a limit was passed */
 };
 
 /* container.c: finds the end record and judges the file's outline. */

@@ -52,6 +52,7 @@ static void rule_one_eocd(struct audit *a, const struct ends *ends, uint64_t tai
                      "invalid ZIP file: no end of central directory record that ends where the "
                      "file ends");
     } else if (ends->n_fitting > 1) {
+        a->stop = true;
         findings_add(&a->found, ZIP_RULE_ONE_EOCD, STR_NULL, tail_at + ends->fitting,
                      "invalid ZIP file: %zu end of central directory records fit the end of the "
                      "file",
@@ -72,8 +73,8 @@ static bool is_empty_archive(const uint8_t *head, uint64_t size)
 
 static void rule_starts_with_lfh(struct audit *a, const uint8_t *head)
 {
-    a->starts_well = le32(head) == SIG_LFH || is_empty_archive(head, a->size);
-    if (!a->starts_well)
+    a->walkable = le32(head) == SIG_LFH || is_empty_archive(head, a->size);
+    if (!a->walkable)
         findings_add(&a->found, ZIP_RULE_STARTS_WITH_LFH, STR_NULL, 0,
                      "invalid ZIP file: it does not start with a local file header");
 }
@@ -128,11 +129,15 @@ static void stray_signature(struct audit *a, uint64_t at, const char *where)
                  "invalid ZIP file: a ZIP signature inside %s", where);
 }
 
-static void rule_no_signature_in_comment(struct audit *a, const uint8_t *comment, size_t len)
+/* In the comment any signature; one of an end may also begin in the record's fields. */
+static void rule_no_signature_in_end(struct audit *a, const uint8_t *eocd)
 {
-    size_t at = sig_find(comment, len, 0, all_signatures, ARRAY_SIZE(all_signatures));
+    size_t len = (size_t)EOCD_LEN + a->eocd.comment_len;
+    size_t at = sig_find(eocd, len, 4, end_signatures, ARRAY_SIZE(end_signatures));
+    size_t in_comment = sig_find(eocd, len, EOCD_LEN, all_signatures, ARRAY_SIZE(all_signatures));
+    at = MIN(at, in_comment);
     if (at < len)
-        stray_signature(a, a->eocd_at + EOCD_LEN + at, "the archive comment");
+        stray_signature(a, a->eocd_at + at, "the end record or its comment");
 }
 
 /* The directory is read piece by piece; a signature may lie across two pieces. */
@@ -166,7 +171,7 @@ static enum err check_tail(struct audit *a, struct error *e)
         return ERR_OK;
     a->eocd_at = tail_at + ends.fitting;
     eocd_decode(tail + ends.fitting, &a->eocd);
-    rule_no_signature_in_comment(a, tail + ends.fitting + EOCD_LEN, a->eocd.comment_len);
+    rule_no_signature_in_end(a, tail + ends.fitting);
     rule_no_zip64(a, tail, ends.fitting);
     return ERR_OK;
 }

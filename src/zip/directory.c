@@ -108,18 +108,27 @@ static enum err make_room(struct audit *a, struct error *e)
     return a->entries && a->public_entries ? ERR_OK : FAIL_NOMEM(e);
 }
 
-static void rule_counts(struct audit *a, uint64_t at)
+/* What follows the last header that may be there is one too many, or no header at all. */
+static enum err rule_counts_max(struct audit *a, uint64_t at, struct error *e)
 {
-    if (at < a->eocd_at && !a->stop) {
-        a->stop = true;
+    struct cdh next;
+    if (a->stop || at == a->eocd_at)
+        return ERR_OK;
+    TRY(read_fixed(a, at, &next, e));
+    if (!a->stop)
         findings_add(&a->found, ZIP_RULE_COUNTS, STR_NULL, at,
                      "too many files in ZIP: %zu (max: %u)", a->n_entries + 1,
                      a->limits->max_entries);
-    } else if (!a->stop && a->n_entries != a->eocd.n_total) {
+    a->stop = true;
+    return ERR_OK;
+}
+
+static void rule_counts(struct audit *a)
+{
+    if (!a->stop && a->n_entries != a->eocd.n_total)
         findings_add(&a->found, ZIP_RULE_COUNTS, STR_NULL, a->eocd_at,
                      "invalid ZIP file: it says to hold %u entries, its directory has %zu",
                      a->eocd.n_total, a->n_entries);
-    }
 }
 
 enum err directory_read(struct audit *a, struct error *e)
@@ -128,7 +137,8 @@ enum err directory_read(struct audit *a, struct error *e)
     TRY(make_room(a, e));
     while (at < a->eocd_at && !a->stop && a->n_entries < a->limits->max_entries)
         TRY(read_header(a, &at, e));
-    rule_counts(a, at);
+    TRY(rule_counts_max(a, at, e));
+    rule_counts(a);
     a->listed = !a->stop;
     return ERR_OK;
 }

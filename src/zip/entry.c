@@ -41,9 +41,11 @@ static void rule_version(struct audit *a, const struct entry *en)
 static void rule_no_zip64(struct audit *a, const struct entry *en)
 {
     const struct cdh *h = &en->h;
-    if (h->csize == SENTINEL_32 || h->usize == SENTINEL_32 || h->lfh_offset == SENTINEL_32 ||
-        h->disk == SENTINEL_16)
-        ENTRY_FINDING(ZIP_RULE_NO_ZIP64, "has zip64 sentinel values");
+    if (h->csize != SENTINEL_32 && h->usize != SENTINEL_32 && h->lfh_offset != SENTINEL_32 &&
+        h->disk != SENTINEL_16)
+        return;
+    a->walkable = false;
+    ENTRY_FINDING(ZIP_RULE_NO_ZIP64, "has zip64 sentinel values");
 }
 
 static void rule_counts(struct audit *a, const struct entry *en)
@@ -80,9 +82,12 @@ static void rule_type_contradiction(struct audit *a, const struct entry *en)
 static void rule_special_file(struct audit *a, const struct entry *en)
 {
     uint32_t type = en->h.external_attr >> 16 & S_IFMT;
-    if (type && type != S_IFREG && type != S_IFDIR)
+    bool reparse = en->h.external_attr & DOS_REPARSE_POINT;
+    if (reparse || (type && type != S_IFREG && type != S_IFDIR))
         ENTRY_FINDING(ZIP_RULE_SPECIAL_FILE, "is %s, not a regular file",
-                      type == S_IFLNK ? "a symbolic link" : "a special file");
+                      reparse           ? "a reparse point of Windows"
+                      : type == S_IFLNK ? "a symbolic link"
+                                        : "a special file");
 }
 
 static void rule_setid(struct audit *a, const struct entry *en)
@@ -155,20 +160,20 @@ static void lfh_field(struct audit *a, const struct entry *en, const char *what,
                   what, central, local);
 }
 
-/* Sentinel sizes stand for the zip64 field's values, which lfh-zip64 compares. */
-static bool sizes_in_zip64(const struct local *l)
+/* A sentinel stands for the zip64 field's value, which lfh-zip64 compares. */
+static bool same_size(const struct entry *en, const struct local *l, uint32_t local,
+                      uint32_t central)
 {
-    return l->zip64 && l->h.csize == SENTINEL_32 && l->h.usize == SENTINEL_32;
+    return (l->zip64 && local == SENTINEL_32) || same_or_left_out(en, local, central);
 }
 
 static void rule_lfh_fields(struct audit *a, const struct entry *en, const struct local *l)
 {
-    bool sizes = !sizes_in_zip64(l);
     if (!same_or_left_out(en, l->h.crc, en->h.crc))
         lfh_field(a, en, "CRC", en->h.crc, l->h.crc);
-    if (sizes && !same_or_left_out(en, l->h.csize, en->h.csize))
+    if (!same_size(en, l, l->h.csize, en->h.csize))
         lfh_field(a, en, "compressed size", en->h.csize, l->h.csize);
-    if (sizes && !same_or_left_out(en, l->h.usize, en->h.usize))
+    if (!same_size(en, l, l->h.usize, en->h.usize))
         lfh_field(a, en, "size", en->h.usize, l->h.usize);
     if (l->h.date != en->h.date)
         lfh_field(a, en, "date", en->h.date, l->h.date);

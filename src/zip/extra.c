@@ -8,23 +8,23 @@
 /* Fields that carry times, owners or padding: nothing that changes what is extracted. */
 struct allowed {
     uint16_t id;
-    uint16_t max_len;
+    uint16_t min_len, max_len;
 };
 
 static const struct allowed allowed[] = {
-    {EXTRA_ZIP64, UINT16_MAX}, /* judged by lfh-zip64 and no-zip64 */
-    {0x000a, UINT16_MAX},      /* NTFS times */
-    {0x000d, 12},              /* PKWARE Unix: times and owner; more would be a link target */
-    {0x5455, UINT16_MAX},      /* Info-ZIP times */
-    {0x5855, UINT16_MAX},      /* Info-ZIP Unix, original */
-    {0x7855, UINT16_MAX},      /* Info-ZIP Unix, second */
-    {0x7875, UINT16_MAX},      /* Info-ZIP Unix, third: owner */
-    {EXTRA_UNICODE_PATH, UINT16_MAX},
-    {0x6375, UINT16_MAX}, /* Info-ZIP Unicode comment */
-    {0xcafe, UINT16_MAX}, /* Java: this is a jar */
-    {0xa11e, UINT16_MAX}, /* padding that aligns data */
-    {0xd935, UINT16_MAX}, /* Android: the same */
-    {EXTRA_ATTRIBUTES, UINT16_MAX},
+    {EXTRA_ZIP64, 0, UINT16_MAX}, /* judged by lfh-zip64 and no-zip64 */
+    {0x000a, 0, UINT16_MAX},      /* NTFS times */
+    {0x000d, 0, 12},              /* PKWARE Unix: times and owner; more would be a link target */
+    {0x5455, 1, UINT16_MAX},      /* Info-ZIP times; libarchive fails without the byte of flags */
+    {0x5855, 0, UINT16_MAX},      /* Info-ZIP Unix, original */
+    {0x7855, 0, UINT16_MAX},      /* Info-ZIP Unix, second */
+    {0x7875, 0, UINT16_MAX},      /* Info-ZIP Unix, third: owner */
+    {EXTRA_UNICODE_PATH, 0, UINT16_MAX},
+    {0x6375, 0, UINT16_MAX}, /* Info-ZIP Unicode comment */
+    {0xcafe, 0, UINT16_MAX}, /* Java: this is a jar */
+    {0xa11e, 0, UINT16_MAX}, /* padding that aligns data */
+    {0xd935, 0, UINT16_MAX}, /* Android: the same */
+    {EXTRA_ATTRIBUTES, 0, UINT16_MAX},
 };
 
 bool extra_next(str *rest, struct extra *ret)
@@ -56,7 +56,8 @@ static const char *place_name(const struct extra_place *at)
 static const struct allowed *find_allowed(const struct extra *x)
 {
     for (size_t i = 0; i < ARRAY_SIZE(allowed); i++)
-        if (allowed[i].id == x->id && x->data.len <= allowed[i].max_len)
+        if (allowed[i].id == x->id && x->data.len >= allowed[i].min_len &&
+            x->data.len <= allowed[i].max_len)
             return &allowed[i];
     return NULL;
 }
@@ -91,20 +92,19 @@ static void rule_unicode_path(struct findings *f, const struct extra_place *at,
                      findings_show(f, x->data.len > 5 ? str_skip(x->data, 5) : STR("")));
 }
 
-/* libarchive's field: a bitmap, then the directory's words about the file that it stands for.
- * bsdtar believes it more than the directory. */
+/* libarchive's field: a bitmap of what follows, in bytes of seven bits and one that says whether
+ * another comes; then version made by, internal and external attributes. bsdtar believes the last
+ * more than the directory. */
 static bool repeats_attributes(str data, const struct cdh *h)
 {
-    uint8_t all[1 + 2 + 2 + 4], *p = all;
-    unsigned bitmap = data.len ? (uint8_t)data.p[0] : 0;
-    *p++ = (uint8_t)bitmap;
-    if (bitmap & 1)
-        put16(&p, h->version_made);
-    if (bitmap & 2)
-        put16(&p, h->internal_attr);
-    if (bitmap & 4)
-        put32(&p, h->external_attr);
-    return bitmap <= 7 && str_eq(data, str_of(all, (size_t)(p - all)));
+    const uint8_t *p = (const uint8_t *)data.p;
+    size_t at = 1;
+    if (data.len == 0 || !(p[0] & 4))
+        return true;
+    while (at < data.len && p[at - 1] & 0x80)
+        at++;
+    at += (p[0] & 1 ? 2u : 0u) + (p[0] & 2 ? 2u : 0u);
+    return data.len < at + 4 || le32(p + at) == h->external_attr;
 }
 
 static void rule_attributes(struct findings *f, const struct extra_place *at, const struct extra *x)

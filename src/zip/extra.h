@@ -22,6 +22,7 @@ struct extra_place {
     str entry;       /* its name, outliving the findings */
     str name;        /* the name in this very header */
     uint64_t offset; /* of the header */
+    uint32_t external_attr;
     bool local;
     const struct cdh *h; /* what the directory says of the entry */
 };

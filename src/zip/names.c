@@ -115,11 +115,16 @@ static bool is_forbidden(char c)
     return c && strchr(":<>\"|?*", c);
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
 /* "1" to "9", or a superscript 1, 2, 3 in UTF-8 (U+00B9, U+00B2, U+00B3). */
 static bool is_port_digit(str s)
 {
     if (s.len == 1)
-        return s.p[0] >= '1' && s.p[0] <= '9';
+        return is_digit(s.p[0]) && s.p[0] != '0';
     return str_eq(s, STR("\xc2\xb9")) || str_eq(s, STR("\xc2\xb2")) || str_eq(s, STR("\xc2\xb3"));
 }
 
@@ -138,14 +143,15 @@ static bool is_device(str part)
            is_port_digit(str_skip(base, 3));
 }
 
-/* LONGNA~1: Windows makes such second names for long ones. */
+/* LONGNA~1: Windows makes such second names for long ones, of one to six characters, none of them
+ * a dot, a tilde and a digit. */
 static bool is_short_alias(str part)
 {
-    ptrdiff_t tilde = str_find(part, '~'), dot = str_find(part, '.');
-    if (tilde < 1 || tilde > 6 || (dot >= 0 && dot < tilde) || (size_t)tilde + 1 == part.len)
-        return false;
-    char next = part.p[tilde + 1];
-    return next >= '0' && next <= '9';
+    uint32_t cp;
+    for (size_t n = 0; n <= 6 && utf8_next(&part, &cp) && cp != '.'; n++)
+        if (n > 0 && cp == '~' && part.len && is_digit(part.p[0]))
+            return true;
+    return false;
 }
 
 static const char *windows_problem(str part)
@@ -196,12 +202,23 @@ static void rule_name_encoding(const struct name *n)
                      "invalid ZIP file: the name \"%s\" does not say that it is UTF-8");
 }
 
+/* "a;1": Info-ZIP takes off what VMS puts behind names, its unzip also on Unix. */
+static bool has_vms_version(str name)
+{
+    while (name.len && is_digit(name.p[name.len - 1]))
+        name.len--;
+    return str_ends_with(name, STR(";"));
+}
+
 /* A JavaScript object that files are put into by name loses the one named __proto__ (fflate). */
 static void rule_name_option(const struct name *n)
 {
     if (str_starts_with(n->path, STR("-")) || str_starts_with(n->path, STR("~")))
         NAME_FINDING(n, ZIP_RULE_NAME_OPTION, "invalid ZIP file: the name \"%s\" begins with %c",
                      n->path.p[0]);
+    else if (has_vms_version(n->ref->name))
+        NAME_FINDING(n, ZIP_RULE_NAME_OPTION,
+                     "invalid ZIP file: the name \"%s\" ends like a version number of VMS");
     else if (str_eq(n->path, STR("__proto__")))
         NAME_FINDING(n, ZIP_RULE_NAME_OPTION,
                      "invalid ZIP file: the name \"%s\" is lost by readers in JavaScript");

@@ -114,7 +114,7 @@ enum { FLAG_ENCRYPTED = 1, FLAG_DESCRIPTOR = 1 << 3, FLAG_UTF8 = 1 << 11 };
 enum { METHOD_STORE = 0, METHOD_DEFLATE = 8 };
 /* The upper byte of version made by, APPNOTE 4.4.2. */
 enum { HOST_FAT = 0, HOST_UNIX = 3, HOST_HPFS = 6, HOST_NTFS = 11, HOST_DARWIN = 19 };
-/* MS-DOS attributes in the low byte of the external attributes. */
-enum { DOS_VOLUME = 0x08, DOS_DIRECTORY = 0x10 };
+/* MS-DOS and Windows attributes in the low half of the external attributes. */
+enum { DOS_VOLUME = 0x08, DOS_DIRECTORY = 0x10, DOS_REPARSE_POINT = 0x400 };
 
 #endif

@@ -69,7 +69,7 @@
     X(TYPE_CONTRADICTION, "type-contradiction", "name and attributes agree on file or directory",  \
       "a file for some readers, a directory for others", REPACK)                                   \
     X(SPECIAL_FILE, "special-file", "only regular files and directories",                          \
-      "symbolic links and devices that some readers make",                                         \
+      "symbolic links, devices and reparse points that some readers make",                         \
       "replace links by what they point to: `zip -r` without -y")                                  \
     X(SETID, "setid", "no setuid, setgid or sticky bit on a file", "privilege bits",               \
       "chmod a-s,-t the file and pack again")                                                      \
@@ -95,7 +95,8 @@
       "a file for some readers, a directory for others", "rename one of the two")                  \
     X(NAME_GIT, "name-git", "no .git in any spelling", "hooks that run on checkout",               \
       "leave the .git directory out")                                                              \
-    X(NAME_OPTION, "name-option", "no path begins with - or ~, and none is __proto__",             \
+    X(NAME_OPTION, "name-option",                                                                  \
+      "no path begins with - or ~, none ends like a version number of VMS, none is __proto__",     \
       "names that commands and JavaScript objects take for something else", "rename the file")     \
     /* content and limits */                                                                       \
     X(SKILL_MD, "skill-md",                                                                        \

@@ -5,12 +5,9 @@ wire: refused with the rule's id and the reason that clients look for, and nothi
 The archives are the golden ones of tests/golden/zip.
 """
 
-import io
-import random
 import re
 import subprocess
 import sys
-import zipfile
 
 import grpc
 
@@ -71,39 +68,39 @@ NAMED = "invalid character in filename: "
 INVALID = "invalid ZIP file: "
 BYPASSES = {
     "600 MB of zeros under 8 3 aliases": [
-        ("bypass-bomb-alias", "name-windows", NAMED + "bomb~1.bin")],
+        ("bypass.bomb-alias", "name-windows", NAMED + "bomb~1.bin")],
     "dot dot SKILL md": [
-        ("bypass-skill-path-0", "name-path", INVALID + 'the name "../SKILL.md"')],
+        ("bypass.skill-path-0", "name-path", INVALID + 'the name "../SKILL.md"')],
     "dot SKILL md": [
-        ("bypass-skill-path-1", "name-path", INVALID + 'the name "./SKILL.md"')],
+        ("bypass.skill-path-1", "name-path", INVALID + 'the name "./SKILL.md"')],
     "backslash SKILL md": [
-        ("bypass-skill-path-2", "name-path", INVALID + r'the name "\\SKILL.md"')],
+        ("bypass.skill-path-2", "name-path", INVALID + r'the name "\\SKILL.md"')],
     "a second SKILL md": [
-        ("skill-twice", "name-unique", INVALID + '"SKILL.md" and "SKILL.md"')],
+        ("bypass.skill-twice", "name-unique", INVALID + '"SKILL.md" and "SKILL.md"')],
     "a 7075 field that names SKILL md": [
-        ("bypass-unicode-path", "unicode-path", INVALID)],
+        ("bypass.unicode-path", "unicode-path", INVALID)],
     "a zip64 end record that disagrees": [
-        ("zip64-eocd-disagrees", "no-zip64", INVALID)],
+        ("bypass.zip64-disagrees", "no-zip64", INVALID)],
     "a link made by host 0": [
-        ("special-link-host-0", "special-file", INVALID + '"file.txt" is a symbolic link')],
+        ("bypass.link-0", "special-file", INVALID + '"link" is a symbolic link')],
     "a link made by host 11": [
-        ("special-link-host-11", "special-file", INVALID + '"file.txt" is a symbolic link')],
+        ("bypass.link-11", "special-file", INVALID + '"link" is a symbolic link')],
     "a link made by host 16": [
-        ("special-link-host-16", "special-file", INVALID + '"file.txt" is a symbolic link')],
+        ("bypass.link-16", "special-file", INVALID + '"link" is a symbolic link')],
     "SKILL md as a link": [
-        ("skill-link", "special-file", INVALID + '"SKILL.md" is a symbolic link')],
+        ("bypass.skill-link", "special-file", INVALID + '"SKILL.md" is a symbolic link')],
     "10 bytes declared 200 MB inflated": [
-        ("inflate-declared-10", "inflate", INVALID + '"file.txt" says to have 10 bytes')],
+        ("bypass.said-10", "inflate", INVALID + '"f" says to have 10 bytes')],
     "no compressed bytes": [
-        ("ratio-csize-0", "ratio", "suspicious compression ratio in file.txt: "),
-        ("ratio-stored-csize-0", "ratio", "suspicious compression ratio in file.txt: ")],
+        ("bypass.csize-0", "ratio", "suspicious compression ratio in f: "),
+        ("bypass.csize-0-stored", "ratio", "suspicious compression ratio in f: ")],
     "a deflated SKILL md of 1048577 bytes": [
-        ("skill-1048577-deflated", "skill-md", "SKILL.md too large (max: 1048576 bytes)")],
+        ("bypass.skill-1048577", "skill-md", "SKILL.md too large (max: 1048576 bytes)")],
     "10050 files under 8 3 aliases": [
-        ("bypass-many-aliases", "counts", "too many files in ZIP: 10051 (max: 10000)")],
+        ("bypass.many-aliases", "counts", "too many files in ZIP: 10051 (max: 10000)")],
     "a SKILL md that is not UTF 8": [
-        ("skill-utf16", "skill-md", "SKILL.md is not valid UTF-8"),
-        ("skill-latin1", "skill-md", "SKILL.md is not valid UTF-8")],
+        ("bypass.skill-utf16", "skill-md", "SKILL.md is not valid UTF-8"),
+        ("bypass.skill-latin1", "skill-md", "SKILL.md is not valid UTF-8")],
 }
 
 
@@ -141,26 +138,11 @@ def smallest_failing(rule):
     return min((n for n, size in sizes.items() if size), key=sizes.get, default=None)
 
 
-def too_much():
-    """540 MiB in all: only the total is over its limit."""
-    part = random.Random(1).randbytes(16 << 10)
-    data = (part + bytes((1 << 20) - len(part))) * 90
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as z:
-        z.writestr("SKILL.md", archives.skill_md())
-        for n in range(6):
-            z.writestr(f"part{n}.bin", data)
-    return out.getvalue()
-
-
 def rule_test(rule):
     def body():
         name = smallest_failing(rule)
-        if rule == "total":
-            refused("total", too_much(), [rule], "total uncompressed size too large: ")
-        else:
-            check(name, f"some golden archive fails {rule} alone")
-            tap.note(f"{name}: {refused(name, archive(name), [rule])}")
+        check(name, f"some golden archive fails {rule} alone")
+        tap.note(f"{name}: {refused(name, archive(name), [rule])}")
     body.__name__ = f"rule {rule} is told"
     test(body)
 
