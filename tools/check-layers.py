@@ -7,19 +7,21 @@ import sys
 MAY_USE = {
     "base": set(),
     "digest": {"base"},
+    "skillmd": {"base", "digest"},
     "zip": {"base", "digest"},
     "store": {"base", "digest"},
     "meta": {"base", "digest", "proto"},
-    "skill": {"base", "digest", "zip", "store", "meta"},
+    "skill": {"base", "digest", "skillmd", "zip", "store", "meta"},
     "net": {"base"},
     "h2": {"base", "net"},
     "grpc": {"base", "net", "h2", "proto"},
     "api": {"base", "digest", "skill", "store", "grpc", "h2", "net", "proto"},
-    "cli": {"base", "digest", "zip", "grpc", "proto"},
+    "cli": {"base", "digest", "skillmd", "zip", "grpc", "proto"},
     "server": None,  # wires everything together
 }
 # What a folder shows to the others; the rest of its headers is its own business.
-CONTRACTS = {"store": {"store.h"}, "meta": {"meta.h"}, "zip": {"zip.h", "pack.h", "unpack.h"}}
+CONTRACTS = {"store": {"store.h"}, "meta": {"meta.h"}, "skillmd": {"skillmd.h"},
+             "zip": {"zip.h", "pack.h", "unpack.h"}}
 
 
 def main(root):

@@ -1,12 +1,11 @@
 /* A push: audit, durable artifact, then one transaction for all that is known of it. */
 #include "base/log.h"
 #include "skill/change.h"
-#include "skill/frontmatter.h"
 #include "skill/id.h"
 #include "skill/manifest.h"
-#include "skill/prompt_lines.h"
 #include "skill/record.h"
 #include "skill/slug.h"
+#include "skillmd/skillmd.h"
 #include "store/store.h"
 #include "zip/zip.h"
 
@@ -169,13 +168,26 @@ static enum err name_it(struct push *p, struct error *e)
     return id_of(p->scope, p->org, p->slug, p->a, &p->id, e);
 }
 
-/* What the front matter lacks can be seen in the log; it refuses nothing. */
-static enum err look_at_front_matter(const struct push *p, struct error *e)
+/* What deviates without refusing can be seen in the log. */
+static void log_findings(const struct push *p, const struct skillmd_report *r)
 {
-    struct frontmatter fm;
-    TRY(frontmatter_parse(p->skill_md, p->a, &fm, e));
-    for (size_t i = 0; i < fm.n_warnings; i++)
-        log_debug("front matter", LOG_STR("skill", p->id), LOG_C("warning", fm.warnings[i]));
+    for (size_t i = 0; i < r->n_findings; i++)
+        log_debug("SKILL.md", LOG_STR("skill", p->id), LOG_C("rule", r->findings[i].rule->id),
+                  LOG_INT("line", r->findings[i].line), LOG_INT("column", r->findings[i].column),
+                  LOG_C("warning", r->findings[i].message));
+}
+
+static enum err check_text(const struct push *p, struct error *e)
+{
+    struct skillmd_report report;
+    TRY(skillmd_check(p->skill_md, p->a, &report, e));
+    if (report.refused) {
+        const char *reason = skillmd_reason(&report, p->a);
+        return reason ? FAIL(e, ERR_INVALID_ARGUMENT, "skill.text",
+                             "failed to extract SKILL.md: %s", reason)
+                      : FAIL_NOMEM(e);
+    }
+    log_findings(p, &report);
     return ERR_OK;
 }
 
@@ -189,8 +201,7 @@ static enum err take_report(struct push *p, struct error *e)
     }
     if (!arena_dup(p->a, buf_view(&p->report.skill_md), &p->skill_md))
         return FAIL_NOMEM(e);
-    TRY(prompt_lines_check(p->skill_md, e));
-    TRY(look_at_front_matter(p, e));
+    TRY(check_text(p, e));
     TRY(manifest_of(&p->report, &p->manifest, e));
     return sha256_of(p->skill_md, &p->text, e);
 }

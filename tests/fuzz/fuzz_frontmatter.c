@@ -5,19 +5,27 @@
 #include "fuzz.h"
 
 #include "base/macro.h"
-#include "skill/frontmatter.h"
+#include "skillmd/collect.h"
 
-static void check(const struct frontmatter *fm, size_t size)
+static void check_warnings(const struct skillmd_report *r, size_t size)
 {
-    FUZZ_CHECK(fm->n_warnings <= FRONTMATTER_WARNINGS_MAX);
+    FUZZ_CHECK(r->n_findings <= FRONTMATTER_WARNINGS_MAX);
+    FUZZ_CHECK(r->n_dropped == 0 || r->n_findings == FRONTMATTER_WARNINGS_MAX);
+    for (size_t i = 0; i < r->n_findings; i++) {
+        FUZZ_CHECK(r->findings[i].message[0] != '\0');
+        FUZZ_CHECK(!r->findings[i].refuses && r->findings[i].line >= 1);
+        FUZZ_CHECK(r->findings[i].offset <= size);
+    }
+}
+
+static void check(const struct frontmatter *fm, size_t n_warnings, size_t size)
+{
     FUZZ_CHECK(fm->n_metadata <= FRONTMATTER_METADATA_MAX);
-    FUZZ_CHECK(fm->present || fm->n_warnings == 0);
+    FUZZ_CHECK(fm->present || n_warnings == 0);
     /* Escapes in YAML shrink but for \P, \L and \N, which stand for three bytes each at most. */
     FUZZ_CHECK(fm->name.len <= 2 * size && fm->description.len <= 2 * size);
-    for (size_t i = 0; i < fm->n_warnings; i++)
-        FUZZ_CHECK(fm->warnings[i][0] != '\0');
     /* Without a warning the whole block was read and is as the specification wants it. */
-    if (!fm->present || fm->n_warnings > 0)
+    if (!fm->present || n_warnings > 0)
         return;
     FUZZ_CHECK(fm->name.len >= 1 && fm->name.len <= FRONTMATTER_NAME_MAX);
     FUZZ_CHECK(fm->description.len >= 1);
@@ -29,10 +37,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena a;
     struct error e;
-    struct frontmatter fm;
-    arena_init(&a, MIB(4));
-    FUZZ_CHECK(frontmatter_parse(str_of(data, size), &a, &fm, &e) == ERR_OK);
-    check(&fm, size);
+    struct collect found;
+    struct skillmd_report report = {0};
+    arena_init(&a, KIB(256));
+    collect_init(&found, &a);
+    frontmatter_read(cursor_start(str_of(data, size)), &found, &report.front);
+    FUZZ_CHECK(collect_finish(&found, &report, &e) == ERR_OK);
+    check_warnings(&report, size);
+    check(&report.front, report.n_findings, size);
     arena_deinit(&a);
     return 0;
 }
