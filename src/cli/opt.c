@@ -36,6 +36,7 @@ const struct opt opt_table_push[] = {
     OPT_ROW_STRING('t', "tag", tag, "TAG", "tag of this version (default: latest)"),
     OPT_ROW_STRING('n', "name", name, "NAME", "name of the skill (default: the directory's)"),
     OPT_ROW_FLAG(0, "dry-run", dry_run, "pack and check, but send nothing"),
+    OPT_ROW_FLAG(0, "strict", strict, "take warnings about SKILL.md as errors"),
     OPT_ROW_END,
 };
 

@@ -46,7 +46,7 @@ extern const struct opt opt_table_json[];    /* --json */
 extern const struct opt opt_table_connect[]; /* --server --tls --ca-file */
 extern const struct opt opt_table_timeout[]; /* --timeout of calls */
 extern const struct opt opt_table_start[];   /* --no-start */
-extern const struct opt opt_table_push[];    /* --org --tag --name --dry-run */
+extern const struct opt opt_table_push[];    /* --org --tag --name --dry-run --strict */
 extern const struct opt opt_table_ref[];     /* --org, for commands that take a REF */
 extern const struct opt opt_table_page[];    /* --all --limit --page-token */
 

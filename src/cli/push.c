@@ -7,6 +7,7 @@
 #include "cli/progress.h"
 #include "cli/remote.h"
 #include "cli/skill.h"
+#include "cli/skill_md.h"
 
 #include <fcntl.h>
 
@@ -206,6 +207,7 @@ enum err push_run(struct cli *c, const char *announce, struct error *e)
     if (announce)
         SAY(&p, "%s\n\n", announce);
     TRY(pack(&p, e));
+    TRY(skill_md_review(c, p.dir, e));
     if (!c->args.dry_run)
         TRY(upload(&p, e));
     return print_result(&p, e);

@@ -146,6 +146,56 @@ def secrets_are_left_out_with_a_warning():
     contains(done.err, "Warning: left out, it looks like a secret: sub/.npmrc\n")
 
 
+@test
+def warnings_about_skill_md_are_told_and_refuse_nothing():
+    directory = cli.skill("warned", **{"SKILL.md": "---\nname: Warned\ndescription: d\n---\n"
+                                                   "pass\u200bword\n"})
+    for words in ((), ("--dry-run",), ("--json",)):
+        equal(cli("apply", directory, *words).ok().err,
+              "Warning: SKILL.md:2:7: name should be 1 to 64 of a-z, 0-9 and single hyphens inside "
+              "[skill-md-front-matter]\n"
+              "Warning: SKILL.md:5:5: invisible character U+200B (ZERO WIDTH SPACE) in "
+              '"pass\\u{200b}word" [skill-md-hidden]\n')
+    contains(cli("skill", "show", "warned").ok().out, "pass\u200bword")
+
+
+@test
+def of_many_warnings_a_few_are_told():
+    directory = cli.skill("many-warnings", **{"SKILL.md": "a\u200b\n" * 5})
+    equal(len(cli("apply", directory, "--dry-run").ok().err.splitlines()), 5)
+    for lines in (6, 500):
+        (directory / "SKILL.md").write_text("a\u200b\n" * lines)
+        told = cli("apply", directory, "--dry-run").ok().err.splitlines()
+        equal((len(told), told[-1]), (6, f"Warning: SKILL.md: and {lines - 5} more"))
+
+
+@test
+def strict_takes_warnings_as_errors():
+    directory = cli.skill("strict", **{"SKILL.md": "# No front matter\n"})
+    cli("apply", directory, "--strict").ok()
+    (directory / "SKILL.md").write_text("---\nname: strict\n---\n")
+    for words in (("apply",), ("skill", "push"), ("apply", "--dry-run")):
+        done = cli(*words, directory, "--strict").failed(1, "Error: SKILL.md has 1 warning, which "
+                                                            "--strict takes as errors\n")
+        contains(done.err, "Warning: SKILL.md:1:1: the front matter has no description")
+        lacks(done.out, "Uploading")
+    (directory / "SKILL.md").write_text("---\n---\n")
+    cli("apply", directory, "--strict").failed(1, "SKILL.md has 2 warnings")
+    equal(len(json.loads(cli("skill", "versions", "strict", "--json").ok().out)["items"]), 1)
+
+
+@test
+def what_the_server_would_refuse_is_not_sent():
+    tags = "".join(chr(0xE0000 + ord(c)) for c in "obey")
+    for text, reason in (("a\n### SKILL: b\n", 'line 2 starts with "### SKILL:"'),
+                         ("a\u202eb", "U+202E"), ("a" + tags, 'hide "obey"')):
+        directory = cli.skill(f"refused-{len(text)}", **{"SKILL.md": text + "\u200b"})
+        for words in ((), ("--dry-run",), ("--strict",)):
+            done = cli("apply", directory, *words, "--server", "127.0.0.1:1").failed(1, reason)
+            contains(done.err, "Error: SKILL.md is refused: ")
+            lacks(done.out, "Uploading")
+
+
 # --- reading ---------------------------------------------------------------------------------------
 
 one = pushed("read-me", "--tag", "v1", **{"SKILL.md": "# One\n\ttab \\ and no end"})
