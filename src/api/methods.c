@@ -9,11 +9,19 @@
 /* Requests other than push are a few names; so is push without its artifact. */
 #define REQUEST_MAX KIB(64)
 
-/* One skill with a SKILL.md of 1 MiB, or a page of files with the longest paths, as a record and as
- * protobuf, and the request. */
-#define SKILL_ARENA_MAX MIB(8)
-/* A page of 100 such skills. */
-#define LIST_ARENA_MAX MIB(256)
+/* Most texts are a few KiB; a SKILL.md has at most 1 MiB. */
+#define SKILL_MOST KIB(64)
+#define SKILL_MAX  (MIB(1) + KIB(128))
+/* Texts of SKILL_LIST_TEXT_MAX, and what else 100 skills have. */
+#define PAGE_MOST KIB(256)
+#define PAGE_MAX  (SKILL_LIST_TEXT_MAX + MIB(1))
+/* 100 versions, with the tags that point at them; 1,000 files with the longest paths. */
+#define VERSIONS_MAX MIB(2)
+#define FILES_MAX    (MIB(1) + KIB(256))
+
+/* A handler's own memory for each byte of its answer: the text as a record, once more for protobuf,
+ * and what belongs to it. */
+#define ARENA_PER_REPLY 4
 
 struct call {
     struct skill_service *skills;
@@ -25,23 +33,23 @@ struct call {
 typedef enum err step_fn(struct call *c, struct error *e);
 
 /* Runs a step with an arena of its own. */
-static enum err run(step_fn *step, size_t arena_max, void *service, const struct grpc_context *ctx,
-                    str request, struct grpc_reply *reply, struct error *e)
+static enum err run(step_fn *step, void *service, const struct grpc_context *ctx, str request,
+                    struct grpc_reply *reply, struct error *e)
 {
     const struct api *api = service;
     struct call c = {.skills = api->skills, .request = request, .out = &reply->message.head};
-    arena_init(&c.a, arena_max);
+    arena_init(&c.a, ARENA_PER_REPLY * c.out->max);
     enum err result = api_status(ctx, step(&c, e), e);
     arena_deinit(&c.a);
     return result;
 }
 
-#define HANDLER(step, arena_max)                                                                   \
+#define HANDLER(step)                                                                              \
     static enum err handle_##step(void *service, struct grpc_context *ctx, str request,            \
                                   struct grpc_reply *reply, bool *ret_defer, struct error *e)      \
     {                                                                                              \
         (void)ret_defer;                                                                           \
-        return run(step, (arena_max), service, ctx, request, reply, e);                            \
+        return run(step, service, ctx, request, reply, e);                                         \
     }
 
 static enum err get(struct call *c, struct error *e)
@@ -52,7 +60,7 @@ static enum err get(struct call *c, struct error *e)
     TRY(skill_get(c->skills, id, &c->a, &skill, e));
     return reply_skill(&skill, &c->a, c->out, e);
 }
-HANDLER(get, SKILL_ARENA_MAX)
+HANDLER(get)
 
 static enum err resolve(struct call *c, const struct skill_ref *ref, struct error *e)
 {
@@ -67,7 +75,7 @@ static enum err get_by_reference(struct call *c, struct error *e)
     TRY(request_reference(c->request, &c->a, &ref, e));
     return resolve(c, &ref, e);
 }
-HANDLER(get_by_reference, SKILL_ARENA_MAX)
+HANDLER(get_by_reference)
 
 static bool is_hash(str s)
 {
@@ -93,7 +101,7 @@ static enum err get_by_tag(struct call *c, struct error *e)
     TRY(request_by_tag(c->request, &c->a, &ref, e));
     return is_hash(ref.version) ? version_not_found(c, &ref, e) : resolve(c, &ref, e);
 }
-HANDLER(get_by_tag, SKILL_ARENA_MAX)
+HANDLER(get_by_tag)
 
 static enum err get_by_hash(struct call *c, struct error *e)
 {
@@ -101,7 +109,7 @@ static enum err get_by_hash(struct call *c, struct error *e)
     TRY(request_by_hash(c->request, &c->a, &ref, e));
     return is_hash(ref.version) ? resolve(c, &ref, e) : version_not_found(c, &ref, e);
 }
-HANDLER(get_by_hash, SKILL_ARENA_MAX)
+HANDLER(get_by_hash)
 
 static enum err find_all(struct call *c, struct error *e)
 {
@@ -111,7 +119,7 @@ static enum err find_all(struct call *c, struct error *e)
     TRY(skill_find(c->skills, &query, &c->a, &list, e));
     return reply_list(&list, &c->a, c->out, e);
 }
-HANDLER(find_all, LIST_ARENA_MAX)
+HANDLER(find_all)
 
 static enum err list_versions(struct call *c, struct error *e)
 {
@@ -121,7 +129,7 @@ static enum err list_versions(struct call *c, struct error *e)
     TRY(skill_versions(c->skills, &query, &c->a, &list, e));
     return reply_versions(&list, &c->a, c->out, e);
 }
-HANDLER(list_versions, SKILL_ARENA_MAX)
+HANDLER(list_versions)
 
 static enum err list_files(struct call *c, struct error *e)
 {
@@ -131,7 +139,7 @@ static enum err list_files(struct call *c, struct error *e)
     TRY(skill_files(c->skills, &query, &c->a, &list, e));
     return reply_files(&list, &c->a, c->out, e);
 }
-HANDLER(list_files, SKILL_ARENA_MAX)
+HANDLER(list_files)
 
 static enum err delete_skill(struct call *c, struct error *e)
 {
@@ -141,7 +149,7 @@ static enum err delete_skill(struct call *c, struct error *e)
     TRY(skill_delete(c->skills, id, STR_NULL, &c->a, &skill, e));
     return reply_skill(&skill, &c->a, c->out, e);
 }
-HANDLER(delete_skill, SKILL_ARENA_MAX)
+HANDLER(delete_skill)
 
 static enum err move_tag(struct call *c, struct error *e)
 {
@@ -152,24 +160,30 @@ static enum err move_tag(struct call *c, struct error *e)
     TRY(skill_move_tag(c->skills, &ref, tag, STR_NULL, &c->a, &skill, e));
     return reply_skill(&skill, &c->a, c->out, e);
 }
-HANDLER(move_tag, SKILL_ARENA_MAX)
+HANDLER(move_tag)
 
 #define COMMAND(name) "/ai.stigmer.agentic.skill.v1.SkillCommandController/" name
 #define QUERY(name)   "/ai.stigmer.agentic.skill.v1.SkillQueryController/" name
 
+#define ONE_SKILL   .max_reply = SKILL_MAX, .first_reply = SKILL_MOST
+#define A_PAGE      .max_reply = PAGE_MAX, .first_reply = PAGE_MOST
+#define OF_VERSIONS .max_reply = VERSIONS_MAX, .first_reply = SKILL_MOST
+#define OF_FILES    .max_reply = FILES_MAX, .first_reply = SKILL_MOST
+#define A_CHANGE    .max_reply = SKILL_MAX
+
 /* findAll may gather megabytes of texts and listFiles may have to audit: they leave the loop. */
 const struct grpc_method api_methods[] = {
-    {COMMAND("push"), GRPC_UPLOAD, REQUEST_MAX, NULL, &api_push},
-    {COMMAND("delete"), GRPC_WORKER, REQUEST_MAX, handle_delete_skill, NULL},
-    {COMMAND("moveTag"), GRPC_WORKER, REQUEST_MAX, handle_move_tag, NULL},
-    {QUERY("get"), GRPC_INLINE, REQUEST_MAX, handle_get, NULL},
-    {QUERY("getByReference"), GRPC_INLINE, REQUEST_MAX, handle_get_by_reference, NULL},
-    {QUERY("getByTag"), GRPC_INLINE, REQUEST_MAX, handle_get_by_tag, NULL},
-    {QUERY("getByHash"), GRPC_INLINE, REQUEST_MAX, handle_get_by_hash, NULL},
-    {QUERY("getArtifact"), GRPC_INLINE, REQUEST_MAX, artifact_get, NULL},
-    {QUERY("streamArtifact"), GRPC_INLINE, REQUEST_MAX, artifact_stream, NULL},
-    {QUERY("findAll"), GRPC_WORKER, REQUEST_MAX, handle_find_all, NULL},
-    {QUERY("listVersions"), GRPC_INLINE, REQUEST_MAX, handle_list_versions, NULL},
-    {QUERY("listFiles"), GRPC_WORKER, REQUEST_MAX, handle_list_files, NULL},
+    {COMMAND("push"), GRPC_UPLOAD, REQUEST_MAX, NULL, &api_push, A_CHANGE},
+    {COMMAND("delete"), GRPC_WORKER, REQUEST_MAX, handle_delete_skill, NULL, A_CHANGE},
+    {COMMAND("moveTag"), GRPC_WORKER, REQUEST_MAX, handle_move_tag, NULL, A_CHANGE},
+    {QUERY("get"), GRPC_INLINE, REQUEST_MAX, handle_get, NULL, ONE_SKILL},
+    {QUERY("getByReference"), GRPC_INLINE, REQUEST_MAX, handle_get_by_reference, NULL, ONE_SKILL},
+    {QUERY("getByTag"), GRPC_INLINE, REQUEST_MAX, handle_get_by_tag, NULL, ONE_SKILL},
+    {QUERY("getByHash"), GRPC_INLINE, REQUEST_MAX, handle_get_by_hash, NULL, ONE_SKILL},
+    {QUERY("getArtifact"), GRPC_INLINE, REQUEST_MAX, artifact_get, NULL, .n_files = 1},
+    {QUERY("streamArtifact"), GRPC_INLINE, REQUEST_MAX, artifact_stream, NULL, .n_files = 2},
+    {QUERY("findAll"), GRPC_WORKER, REQUEST_MAX, handle_find_all, NULL, A_PAGE},
+    {QUERY("listVersions"), GRPC_INLINE, REQUEST_MAX, handle_list_versions, NULL, OF_VERSIONS},
+    {QUERY("listFiles"), GRPC_WORKER, REQUEST_MAX, handle_list_files, NULL, OF_FILES},
 };
 const size_t api_n_methods = ARRAY_SIZE(api_methods);

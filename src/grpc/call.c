@@ -16,6 +16,30 @@
 #define REFUSED_NS    (500 * NS_PER_MS) /* … and for how long */
 #define CUT_GRACE_NS  NS_PER_S /* for a status after a cut answer to get out, then RST_STREAM */
 
+/* --- errors --- */
+
+static struct error no_memory = {
+    .code = ERR_RESOURCE_EXHAUSTED,
+    .reason = "memory.exhausted",
+    .msg = "out of memory",
+};
+
+static void free_error(struct call *c)
+{
+    if (c->error != &no_memory)
+        free(c->error);
+}
+
+/* Most calls have none, and many calls may wait for their readers: it is not part of the call. */
+static void set_error(struct call *c, const struct error *e)
+{
+    struct error *copy = malloc(sizeof *copy);
+    if (copy)
+        *copy = *e;
+    free_error(c);
+    c->error = copy ? copy : &no_memory;
+}
+
 /* --- answering --- */
 
 struct status_headers {
@@ -30,12 +54,13 @@ static void status_headers(const struct call *c, struct status_headers *h)
 {
     char text[ERR_MSG_MAX];
     buf_init(&h->message, 9 * ERR_MSG_MAX); /* an invalid byte becomes three of three */
-    int len = snprintf(h->number, sizeof h->number, "%d", (int)c->error.code);
+    int len =
+        snprintf(h->number, sizeof h->number, "%d", (int)(c->error ? c->error->code : ERR_OK));
     h->rows[0] = (struct h2_header){STR("grpc-status"), str_of(h->number, (size_t)len)};
     h->n = 1;
-    if (c->error.code == ERR_OK)
+    if (!c->error)
         return;
-    status_text(&c->error, c->context.request_id, text);
+    status_text(c->error, c->context.request_id, text);
     status_encode(&h->message, str_c(text));
     h->rows[h->n++] = (struct h2_header){STR("grpc-message"), buf_view(&h->message)};
 }
@@ -53,7 +78,7 @@ void call_fail(struct call *c, const struct error *e)
     if (c->answered || !c->stream)
         return;
     c->answered = true;
-    c->error = *e;
+    set_error(c, e);
     status_headers(c, &h);
     struct h2_header all[5] = {
         {STR(":status"), STR("200")},
@@ -77,6 +102,7 @@ static enum h2_more end_answer(struct call *c)
     struct status_headers h;
     struct error e;
     status_headers(c, &h);
+    h2_stream_keep_room(c->stream, 0);
     enum err err = h2_stream_trailers(c->stream, h.rows, h.n, &e);
     buf_deinit(&h.message);
     h2_stream_stop_reading(c->stream); /* a stream may fail before its request has ended */
@@ -86,10 +112,13 @@ static enum h2_more end_answer(struct call *c)
 static size_t read_answer(void *ctx, char *to, size_t cap, enum h2_more *ret_more)
 {
     struct call *c = ctx;
+    struct error e;
     size_t n = 0;
     *ret_more = H2_END;
     if (!c->cut)
-        n = send_read(&c->send, to, cap, ret_more, &c->error);
+        n = send_read(&c->send, to, cap, ret_more, &e);
+    if (*ret_more == H2_FAIL)
+        set_error(c, &e);
     c->bytes_out += n;
     if (*ret_more == H2_END || *ret_more == H2_FAIL)
         *ret_more = end_answer(c);
@@ -106,7 +135,7 @@ static void start_answer(struct call *c)
     struct error e;
     c->answered = true;
     if (h2_stream_respond(c->stream, h, ARRAY_SIZE(h), read_answer, c, &e) != ERR_OK) {
-        c->error = e;
+        set_error(c, &e);
         h2_stream_reset(c->stream, NGHTTP2_INTERNAL_ERROR);
     }
 }
@@ -136,6 +165,8 @@ void call_reply(struct call *c, struct grpc_reply *take)
     grpc_reply_init(take);
     c->send.next = c->reply.next ? next_of_reply : NULL;
     c->send.ctx = c;
+    if (!c->method->n_files)
+        h2_stream_keep_room(c->stream, c->send.message.head.cap);
     start_answer(c);
 }
 
@@ -151,7 +182,7 @@ void call_stream(struct call *c, enum err (*next)(void *ctx, struct grpc_message
 
 void call_refused(struct call *c, bool complete)
 {
-    struct error e = c->error;
+    struct error e = *c->error;
     if (complete || c->bytes_in > REFUSED_BYTES)
         call_fail(c, &e);
 }
@@ -176,7 +207,7 @@ static void deadline_fired(struct timer *t)
         call_fail(c, &e);
         return;
     }
-    c->error = e;
+    set_error(c, &e);
     c->cut = true;
     if (loop_timer_set(c->loop, t, loop_now(c->loop) + CUT_GRACE_NS, &e) != ERR_OK)
         h2_stream_reset(c->stream, NGHTTP2_CANCEL);
@@ -229,7 +260,7 @@ static void refuse(struct call *c, const struct error *why)
 {
     struct error ignored;
     c->refused = true;
-    c->error = *why;
+    set_error(c, why);
     if (loop_timer_set(c->loop, &c->deadline, loop_now(c->loop) + REFUSED_NS, &ignored) != ERR_OK)
         call_refused(c, true);
 }
@@ -282,14 +313,16 @@ void call_new(struct grpc_server *s, struct h2_stream *stream, const struct h2_h
 
 static void log_call(const struct call *c)
 {
-    bool bad = status_is_private(&c->error) || c->error.code == ERR_DATA_LOSS;
+    static const struct error none = {.code = ERR_OK};
+    const struct error *e = c->error ? c->error : &none;
+    bool bad = status_is_private(e) || e->code == ERR_DATA_LOSS;
     enum log_level level = bad ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
-    struct log_field reason = LOG_C("reason", c->error.reason);
-    struct log_field error = LOG_C("error", c->error.msg);
-    if (c->error.code == ERR_OK)
+    struct log_field reason = LOG_C("reason", e->reason);
+    struct log_field error = LOG_C("error", e->msg);
+    if (!c->error)
         reason.key = NULL; /* ends the list */
     LOG_AT(level, "call", LOG_C("request_id", c->context.request_id),
-           LOG_C("method", c->context.method), LOG_C("code", err_name(c->error.code)),
+           LOG_C("method", c->context.method), LOG_C("code", err_name(e->code)),
            LOG_INT("bytes_in", c->bytes_in), LOG_INT("bytes_out", c->bytes_out),
            LOG_INT("duration_us", (clock_mono_ns() - c->started_ns) / 1000),
            LOG_STR("peer", c->context.peer), reason, error);
@@ -308,15 +341,19 @@ void call_unref(struct call *c)
         c->kind->free(c);
     send_deinit(&c->send);
     grpc_reply_deinit(&c->reply);
+    free_error(c);
     free(c);
 }
 
 void call_closed(struct call *c, uint32_t error)
 {
     atomic_store(&c->context.cancelled, true);
-    if ((error || !c->answered) && c->error.code == ERR_OK && c->http_status == HTTP_OK)
-        FAIL(&c->error, ERR_CANCELLED, "grpc.cancelled",
+    struct error e;
+    if ((error || !c->answered) && !c->error && c->http_status == HTTP_OK) {
+        FAIL(&e, ERR_CANCELLED, "grpc.cancelled",
              "the client or the connection ended the call (HTTP/2 error %u)", error);
+        set_error(c, &e);
+    }
     loop_timer_cancel(c->loop, &c->deadline);
     c->stream = NULL;
     drop(c);

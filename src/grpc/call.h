@@ -28,6 +28,8 @@ struct call_kind {
     void (*drop)(struct call *c);
     /* Frees c->state. */
     void (*free)(struct call *c);
+    /* The room that was asked for is there. NULL: the kind does not ask. */
+    void (*room)(struct call *c);
 };
 
 /* A row of the method table. */
@@ -58,15 +60,15 @@ struct call {
     struct timer deadline;
     struct send send;
     struct grpc_reply reply; /* its next and ctx feed `send` */
-    struct error error;      /* why the call failed; code is its status */
+    struct error *error;     /* why the call failed; NULL: it did not, or not yet */
     int64_t started_ns;
     uint64_t bytes_in, bytes_out;
     unsigned refs;
     int http_status; /* not 200: the whole answer */
     bool may_gzip;   /* grpc-encoding: gzip */
-    bool refused;    /* its headers are wrong: c->error waits for the request's end */
+    bool refused;    /* its headers are wrong: *c->error waits for the request's end */
     bool answered;   /* the answer was begun */
-    bool cut;        /* the answer was begun, but is to end with c->error */
+    bool cut;        /* the answer was begun, but is to end with *c->error */
     char peer[64], path[128];
 };
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define REQUEST_MAX KIB(4)
+#define ANSWER_MAX  KIB(64)
 #define ARRIVED_MAX MIB(8) /* above every window: the transport bounds what arrives */
 
 struct stream_state {
@@ -17,6 +18,8 @@ struct stream_state {
     struct buf arrived; /* bytes not looked at yet */
     struct buf request; /* the message that is coming */
     bool complete;      /* it is there */
+    bool asked;         /* for room for its answer */
+    bool has_room;
     bool ended;         /* END_STREAM was seen */
 };
 
@@ -49,6 +52,13 @@ static enum err take_request(struct call *c, struct error *e)
     return err;
 }
 
+static enum err ask_room(struct call *c, struct error *e)
+{
+    struct stream_state *s = c->state;
+    s->asked = true;
+    return h2_stream_ask_room(c->stream, H2_ROOM_SMALL, ANSWER_MAX, &s->has_room, e);
+}
+
 static enum err answer_request(struct call *c, struct grpc_message *ret, struct error *e)
 {
     struct stream_state *s = c->state;
@@ -60,9 +70,11 @@ static enum err answer_request(struct call *c, struct grpc_message *ret, struct 
         .services = server->services,
         .n_services = server->n_services,
     };
+    ret->head.max = ANSWER_MAX;
     enum err err = reflection_answer(&r, buf_view(&s->request), &ret->head, e);
+    h2_stream_keep_room(c->stream, ret->head.cap);
     buf_clear(&s->request);
-    s->complete = false;
+    s->complete = s->asked = s->has_room = false;
     return err;
 }
 
@@ -72,11 +84,17 @@ static enum err next_answer(void *ctx, struct grpc_message *ret, enum send_what 
     struct call *c = ctx;
     struct stream_state *s = c->state;
     TRY(take_request(c, e));
-    *ret_what = s->complete ? SEND_MESSAGE : s->ended ? SEND_END : SEND_WAIT;
-    if (s->complete)
+    if (!s->asked)
+        h2_stream_keep_room(c->stream, 0); /* the answer before is out */
+    if (s->complete && !s->asked)
+        TRY(ask_room(c, e));
+    *ret_what = s->has_room ? SEND_MESSAGE : SEND_WAIT;
+    if (s->has_room)
         return answer_request(c, ret, e);
-    if (s->ended)
+    if (s->ended && !s->complete) {
+        *ret_what = SEND_END;
         return receive_end(&s->receive, e);
+    }
     if (atomic_load(&c->server->stopping))
         return FAIL(e, ERR_UNAVAILABLE, "grpc.stopping", "the server is stopping");
     return ERR_OK;
@@ -140,7 +158,14 @@ static void free_state(struct call *c)
     free(s);
 }
 
-const struct call_kind reflection_kind = {start, data, end, drop, free_state};
+static void room(struct call *c)
+{
+    struct stream_state *s = c->state;
+    s->has_room = true;
+    h2_stream_resume(c->stream);
+}
+
+const struct call_kind reflection_kind = {start, data, end, drop, free_state, room};
 const struct grpc_method reflection_method = {
     .path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
 };

@@ -8,7 +8,7 @@
 void grpc_message_init(struct grpc_message *m)
 {
     *m = (struct grpc_message){.fd = -1};
-    buf_init(&m->head, GRPC_REPLY_MAX);
+    buf_init(&m->head, GRPC_HEAD_MAX);
 }
 
 void grpc_message_deinit(struct grpc_message *m)

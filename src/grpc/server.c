@@ -223,11 +223,19 @@ static void on_close(void *ctx, struct h2_stream *stream, uint32_t error)
         call_closed(c, error);
 }
 
+static void on_room(void *ctx, struct h2_stream *stream)
+{
+    struct call *c = h2_stream_user(stream);
+    (void)ctx;
+    c->kind->room(c);
+}
+
 static const struct h2_handler handler = {
     .on_headers = on_headers,
     .on_data = on_data,
     .on_end = on_end,
     .on_close = on_close,
+    .on_room = on_room,
 };
 
 /* --- the server --- */

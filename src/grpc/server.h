@@ -5,6 +5,8 @@
  * that owns the connection (short reads only); GRPC_WORKER and GRPC_UPLOAD handlers run on the
  * worker pool and may block. The layer does framing, gzip, deadlines, cancellation, statuses,
  * flow control and logging; a handler sees one request and fills one reply.
+ * Answers: before a handler runs the layer has found room for its answer (h2.h); a call waits when
+ * there is none, because other answers have not been read yet.
  * Uploads: one bytes field of the request message (the artifact) is handed over piece by piece as
  * it arrives and is never held in memory; all other fields are gathered (at most max_request).
  * Threads: calls of one upload come one at a time and in order, from changing workers.
@@ -31,11 +33,13 @@ struct grpc_context {
 
 /* One message to send: bytes of memory, then optionally a range of a file. */
 struct grpc_message {
-    struct buf head;   /* owned; max set by the layer (see GRPC_REPLY_MAX) */
+    struct buf head;   /* owned; its max is the room that the layer found */
     int fd;            /* -1 = none; owned: closed when sent */
     uint64_t off, len; /* range of fd */
 };
-#define GRPC_REPLY_MAX MIB(128) /* head's bound: a page of 100 skills with 1 MiB texts each */
+#define GRPC_HEAD_MAX                                                                              \
+    KIB(1) /* of messages that nothing else is said about: a stream's, errors'                     \
+            */
 
 struct grpc_reply {
     struct grpc_message message; /* unary: the answer */
@@ -71,6 +75,13 @@ struct grpc_method {
     enum err (*handle)(void *service, struct grpc_context *c, str request, struct grpc_reply *reply,
                        bool *ret_defer, struct error *e);
     const struct grpc_upload *upload; /* UPLOAD */
+    /* Bytes of the answer's head; 0 = GRPC_HEAD_MAX, which is not worth waiting for. */
+    size_t max_reply;
+    /* Not 0: most answers fit in so many bytes, and the handler may run twice. It runs with room
+     * for them first; when it then fails with RESOURCE_EXHAUSTED, once more with all of max_reply.
+     */
+    size_t first_reply;
+    size_t n_files; /* descriptors that the reply keeps open */
 };
 
 struct grpc_server;

@@ -1,7 +1,7 @@
 /*
- * Calls with one request message in memory. Inline handlers run on the loop; worker handlers, and
- * inline ones that ask for it, run on the pool. While the job is out, `reply`, `result` and `error`
- * are the worker's, and the request is only read.
+ * Calls with one request message in memory. When there is room for the answer the handler runs:
+ * inline ones on the loop; worker handlers, and inline ones that ask for it, on the pool. While the
+ * job is out, `reply`, `result` and `error` are the worker's, and the request is only read.
  */
 #include "grpc/gather.h"
 #include "grpc/server_impl.h"
@@ -14,10 +14,12 @@ struct unary {
     struct buf request;
     struct job job;
     struct task done;
-    struct grpc_reply reply;
+    struct grpc_reply reply; /* its head's max is the room asked for */
     enum err result;
     struct error error;
 };
+
+static void ask_room(struct unary *u, size_t n);
 
 static enum err run_handler(struct unary *u, bool *ret_defer)
 {
@@ -26,19 +28,52 @@ static enum err run_handler(struct unary *u, bool *ret_defer)
                              &u->error);
 }
 
+static void free_state(struct call *c)
+{
+    struct unary *u = c->state;
+    gather_deinit(&u->gather);
+    buf_deinit(&u->request);
+    grpc_reply_deinit(&u->reply);
+    free(u);
+    c->state = NULL;
+}
+
+static bool needs_more_room(const struct unary *u)
+{
+    const struct call *c = u->call;
+    return u->result == ERR_RESOURCE_EXHAUSTED &&
+           u->reply.message.head.max < c->method->max_reply && c->stream && !c->answered;
+}
+
+static void run_again(struct unary *u)
+{
+    grpc_reply_deinit(&u->reply);
+    grpc_reply_init(&u->reply);
+    h2_stream_keep_room(u->call->stream, 0);
+    ask_room(u, u->call->method->max_reply);
+}
+
+/* An answer may wait long for its reader; what made it does not. */
 static void answer(struct unary *u)
 {
+    struct call *c = u->call;
+    if (needs_more_room(u)) {
+        run_again(u);
+        return;
+    }
     if (u->result == ERR_OK)
-        call_reply(u->call, &u->reply);
+        call_reply(c, &u->reply);
     else
-        call_fail(u->call, &u->error);
+        call_fail(c, &u->error);
+    free_state(c);
 }
 
 static void job_done(struct task *t)
 {
     struct unary *u = CONTAINER_OF(t, struct unary, done);
+    struct call *c = u->call;
     answer(u);
-    call_unref(u->call);
+    call_unref(c);
 }
 
 static void job_run(struct job *job)
@@ -70,6 +105,37 @@ static void run_inline(struct unary *u)
         submit(u);
     else
         answer(u);
+}
+
+static void run(struct unary *u)
+{
+    if (u->call->method->kind == GRPC_WORKER)
+        submit(u);
+    else
+        run_inline(u);
+}
+
+static enum h2_room room_for(const struct grpc_method *m, size_t n)
+{
+    if (m->n_files)
+        return H2_ROOM_FILES;
+    if (!m->first_reply)
+        return H2_ROOM_CHANGE;
+    return n <= H2_ROOM_SMALL_MAX ? H2_ROOM_SMALL : H2_ROOM_LARGE;
+}
+
+static void ask_room(struct unary *u, size_t n)
+{
+    const struct grpc_method *m = u->call->method;
+    struct error e;
+    bool now;
+    u->reply.message.head.max = n;
+    enum err err =
+        h2_stream_ask_room(u->call->stream, room_for(m, n), m->n_files ? m->n_files : n, &now, &e);
+    if (err != ERR_OK)
+        call_fail(u->call, &e);
+    else if (now)
+        run(u);
 }
 
 static void start(struct call *c)
@@ -105,12 +171,18 @@ static void end(struct call *c)
     struct error e;
     if (c->answered)
         return;
+    const struct grpc_method *m = c->method;
     if (gather_end(&u->gather, &e) != ERR_OK)
         call_fail(c, &e);
-    else if (c->method->kind == GRPC_WORKER)
-        submit(u);
+    else if (m->n_files || m->max_reply)
+        ask_room(u, m->first_reply ? m->first_reply : MAX(m->max_reply, GRPC_HEAD_MAX));
     else
-        run_inline(u);
+        run(u);
+}
+
+static void room(struct call *c)
+{
+    run(c->state);
 }
 
 /* The request is bounded and small, and a worker may be reading it. */
@@ -119,13 +191,4 @@ static void drop(struct call *c)
     (void)c;
 }
 
-static void free_state(struct call *c)
-{
-    struct unary *u = c->state;
-    gather_deinit(&u->gather);
-    buf_deinit(&u->request);
-    grpc_reply_deinit(&u->reply);
-    free(u);
-}
-
-const struct call_kind unary_kind = {start, data, end, drop, free_state};
+const struct call_kind unary_kind = {start, data, end, drop, free_state, room};

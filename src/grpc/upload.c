@@ -8,7 +8,8 @@
  * filled: a chunk held back until it is full would wait for bytes that a small window does not let
  * the client send.
  * Above the budget the connection is not read, until the call holds nothing uncharged. What it
- * holds is drained whatever other calls do, so every upload always gets on.
+ * holds is drained whatever other calls do, so every upload always gets on. Only its last job, when
+ * no bytes are held any more, waits for room for the answer.
  */
 #include "base/clock.h"
 #include "grpc/receive.h"
@@ -36,6 +37,7 @@ struct upload {
     struct list queue;  /* chunks that wait */
     size_t n_uncharged; /* of them, and of those that are out */
     bool ended;         /* END_STREAM was seen */
+    bool has_room;      /* for the answer */
     bool out;           /* a job is */
     bool stopped;       /* no more jobs but the one that frees the object */
     bool paused;        /* the connection is not read */
@@ -180,7 +182,7 @@ static void take_work(struct upload *u)
 {
     for (int i = 0; i < JOB_CHUNKS && !list_empty(&u->queue); i++)
         list_push_back(&u->work, list_pop_front(&u->queue));
-    u->last = u->ended && list_empty(&u->queue);
+    u->last = u->ended && u->has_room && list_empty(&u->queue);
 }
 
 static void untake_work(struct upload *u)
@@ -195,7 +197,7 @@ static void untake_work(struct upload *u)
 static void pump(struct upload *u)
 {
     struct error e;
-    if (u->out || u->stopped || (list_empty(&u->queue) && !u->ended))
+    if (u->out || u->stopped || (list_empty(&u->queue) && !(u->ended && u->has_room)))
         return;
     take_work(u);
     u->out = true;
@@ -265,6 +267,7 @@ static struct upload *new_upload(struct call *c)
     splitter_init(&u->splitter, m->field, m->max_field, c->method->max_request, pass_bytes, u);
     u->splitter.name = m->name;
     grpc_reply_init(&u->reply);
+    u->reply.message.head.max = MAX(c->method->max_reply, GRPC_HEAD_MAX);
     return u;
 }
 
@@ -339,7 +342,21 @@ static void data(struct call *c, str bytes)
 static void end(struct call *c)
 {
     struct upload *u = c->state;
+    struct error e;
     u->ended = true;
+    if (u->stopped)
+        return;
+    if (h2_stream_ask_room(c->stream, H2_ROOM_CHANGE, u->reply.message.head.max, &u->has_room,
+                           &e) == ERR_OK)
+        pump(u);
+    else
+        call_fail(c, &e);
+}
+
+static void room(struct call *c)
+{
+    struct upload *u = c->state;
+    u->has_room = true;
     pump(u);
 }
 
@@ -352,4 +369,4 @@ static void free_state(struct call *c)
     free(u);
 }
 
-const struct call_kind upload_kind = {start, data, end, drop, free_state};
+const struct call_kind upload_kind = {start, data, end, drop, free_state, room};

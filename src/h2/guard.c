@@ -186,12 +186,18 @@ static bool download_ok(struct h2_conn *hc, struct h2_stream *s, int64_t dt)
     struct flow f = {
         s->sent,           &s->seen_sent,        &s->rate_sent,        &s->down_counted_ns,
         &s->down_stall_ns, l->download_stall_ms, l->min_download_rate, l->rate_window_ms};
+    if (h2_room_is_wanted(s)) {
+        f.stall_ms = f.window_ms = l->pressed_ms;
+        f.min_rate = l->pressed_rate;
+    }
     return flow_ok(&f, dt);
 }
 
 static void too_slow(struct h2_stream *s, const char *why)
 {
     h2_guard_log(s->hc, "stream cut", why);
+    if (h2_room_is_wanted(s))
+        h2_room_refuse(s->hc);
     h2_stream_reset(s, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 

@@ -34,6 +34,8 @@ struct h2_handler {
     /* The last call for the stream. error: an HTTP/2 error code, 0 = regular end,
      * H2_CONNECTION_LOST = the connection broke. */
     void (*on_close)(void *ctx, struct h2_stream *s, uint32_t error);
+    /* Server: the room that the stream waited for is charged. NULL when nobody asks. */
+    void (*on_room)(void *ctx, struct h2_stream *s);
 };
 
 #define H2_CONNECTION_LOST 0xffffffffu /* not a code of RFC 9113: never on the wire */
@@ -76,6 +78,32 @@ void h2_stream_raise_window(struct h2_stream *s, uint32_t bytes);
 /* Stops / continues reading from the stream's connection: back-pressure above the memory budget.
  * Counted per stream; a closing stream takes its pause back. */
 void h2_stream_pause_reading(struct h2_stream *s, bool pause);
+
+/* --- room for answers (server) ---
+ *
+ * What an answer holds until its peer has taken it, memory or open files, is charged to budgets of
+ * the whole server. A stream asks for room before its answer is made, says what it uses once it
+ * is, and gives it back when it is out; closing gives back the rest. While a connection has more
+ * than `answers_unread` bytes of answers waiting it gets no room for more: who does not read makes
+ * the server produce one answer. Connections that wait for the same get it in turn.
+ */
+enum h2_room {
+    H2_ROOM_SMALL,  /* bytes, at most H2_ROOM_SMALL_MAX: the whole budget is there for them */
+    H2_ROOM_CHANGE, /* bytes of the answer to a change: leaves an eighth for small ones */
+    H2_ROOM_LARGE,  /* bytes: leaves half, so that slow readers of large answers hold up
+                     * nobody else */
+    H2_ROOM_FILES, /* open files: a budget of its own, and whether the peer reads does not matter */
+    H2_N_ROOMS,
+};
+#define H2_ROOM_SMALL_MAX KIB(64)
+
+/* Asks for n, at most once at a time. *ret_now: it is charged; otherwise on_room follows when it
+ * is, unless the stream responds or ends before. RESOURCE_EXHAUSTED when n is more than there can
+ * ever be, or memory is out. */
+enum err h2_stream_ask_room(struct h2_stream *s, enum h2_room kind, size_t n, bool *ret_now,
+                            struct error *e);
+/* The answer is there and holds n (bytes, files) of what was charged; the rest is given back. */
+void h2_stream_keep_room(struct h2_stream *s, size_t n);
 
 /* --- server --- */
 

@@ -32,6 +32,11 @@
       "an uploading stream's window is raised to this: 8 MiB at 40 ms round trip is 97 MB/s, 64 "  \
       "KiB is 2")                                                                                  \
     X(upload_window_budget, 25165824, "bytes", "raised windows, all streams together")             \
+    X(answer_budget, 33554432, "bytes",                                                            \
+      "answers in memory that clients have not taken yet, all connections together")               \
+    X(answers_unread, 65536, "bytes",                                                              \
+      "of these, for one connection: with more no further answer is made for it")                  \
+    X(open_files, 1024, "files", "open for answers, all connections together")                     \
     X(unsent_budget, 33554432, "bytes",                                                            \
       "refused by slow readers' sockets, per loop; beyond it sends get small")                     \
     X(outbound_frames, 2048, "frames",                                                             \
@@ -59,6 +64,10 @@
     X(min_upload_rate, 1024, "bytes/s", "of a request body, while we would take more")             \
     X(min_download_rate, 256, "bytes/s", "of a response that is ready (window games)")             \
     X(download_stall_ms, 60000, "ms", "a response that is ready, but the peer opens no window")    \
+    X(pressed_ms, 3000, "ms",                                                                      \
+      "as download_stall_ms, and the time the rate below is measured over, for an answer whose "   \
+      "memory or file others wait for")                                                            \
+    X(pressed_rate, 16384, "bytes/s", "as min_download_rate, for such an answer")                  \
     X(write_stall_ms, 30000, "ms", "a socket that takes nothing of what we have to send")          \
     X(tick_ms, 1000, "ms", "how often the timeouts of a busy connection are looked at")            \
     X(goaway_wait_ms, 500, "ms",                                                                   \

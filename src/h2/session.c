@@ -49,6 +49,7 @@ enum err h2_shared_init(struct h2_shared *s, bool server, const struct h2_limits
     TRY(h2_limits_check(&s->limits, e));
     ledger_init(&s->windows, (size_t)s->limits.upload_window_budget);
     ledger_init(&s->streams, (size_t)s->limits.max_streams_total);
+    h2_room_init(s);
     TRY(make_options(&s->limits, &s->options, e));
     return h2_callbacks_new(&s->callbacks, e);
 }
@@ -67,6 +68,7 @@ enum err h2_env_init(struct h2_env *env, struct h2_shared *shared, struct loop *
     env->shared = shared;
     env->loop = loop;
     list_init(&env->conns);
+    h2_room_init_env(env);
     return conn_scratch_new((size_t)shared->limits.unsent_budget, &env->scratch, e);
 }
 
@@ -410,6 +412,7 @@ static struct h2_conn *hc_new(struct h2_env *env, const struct sys_address *peer
     hc->preface_ok = !env->shared->server; /* a server sends none */
     hc->window = env->shared->limits.connection_window;
     list_init(&hc->streams);
+    h2_room_init_conn(hc);
     return hc;
 }
 

@@ -5,6 +5,7 @@
  * callbacks.c  what nghttp2 reports
  * stream.c   the h2_stream_* functions
  * guard.c    floods, timeouts, rates; graceful stop
+ * room.c     budgets for answers, and who waits for them
  * server.c, client.c  the two ends
  *
  * Endings. A stream may end from our side while nghttp2 still knows it: it is `gone` then,
@@ -33,8 +34,12 @@ struct h2_shared {
     struct h2_limits limits;
     const struct h2_handler *handler;
     void *ctx;
-    struct ledger windows; /* bytes of raised receive windows */
-    struct ledger streams; /* open streams */
+    struct ledger windows;    /* bytes of raised receive windows */
+    struct ledger streams;    /* open streams */
+    struct ledger answers;    /* bytes of memory */
+    struct ledger files;      /* open for answers */
+    _Atomic int memory_short; /* for how many kinds of room, each loop's, somebody waits */
+    _Atomic int files_short;
     nghttp2_session_callbacks *callbacks;
     nghttp2_option *options;
 };
@@ -58,6 +63,10 @@ struct h2_env {
     struct list conns;
     size_t n_conns;
     struct h2_block *spare_block;
+    struct list room_lines[H2_N_ROOMS]; /* struct h2_queue: connections that wait, in turn */
+    bool room_short[H2_N_ROOMS];        /* the first of them waits for the budget */
+    size_t n_waiting;                   /* streams, in all of them */
+    struct timer room_timer;            /* armed while anything waits */
     struct h2_bucket log_lines; /* about peers that misbehave: a flood must not flood the log */
     int64_t n_unlogged;
     /* A connection is over; hc is freed when it returns. */
@@ -66,6 +75,13 @@ struct h2_env {
 enum err h2_env_init(struct h2_env *env, struct h2_shared *shared, struct loop *loop,
                      struct error *e);
 void h2_env_deinit(struct h2_env *env);
+
+/* The streams of a connection that wait for room of one kind. */
+struct h2_queue {
+    struct list link; /* in env->room_lines, unless it is empty */
+    struct list streams;
+    struct h2_conn *hc;
+};
 
 enum h2_phase {
     H2_FRESH,  /* server, plaintext: no byte seen, SETTINGS not sent yet */
@@ -100,6 +116,8 @@ struct h2_conn {
     size_t n_streams, n_gone;
     unsigned pauses;
     int64_t window; /* the connection's receive window */
+    struct h2_queue room_queues[H2_N_ROOMS];
+    size_t unread; /* bytes of answers in memory */
     /* guard */
     struct h2_bucket resets, idle_frames;
     int64_t opened_ns, idle_since_ns, tick_ns, block_since_ns, notice_ns, last_ping_ns;
@@ -117,11 +135,15 @@ struct h2_stream {
     int64_t window;  /* receive window */
     int64_t charged; /* of it, from the shared budget */
     unsigned pauses;
-    bool final;     /* on_headers was called: whatever follows are trailers */
-    bool responded; /* server: the response has begun */
-    bool waiting;   /* read said H2_WAIT */
-    bool reading;   /* inside read */
-    bool trailers;  /* are submitted */
+    struct list room_link;    /* in hc->room_queues, while it waits */
+    enum h2_room room_kind;   /* of the three below */
+    size_t room_wanted, room; /* asked for and not charged yet; charged */
+    size_t unread;            /* of room: an answer that waits to be read */
+    bool final;               /* on_headers was called: whatever follows are trailers */
+    bool responded;           /* server: the response has begun */
+    bool waiting;             /* read said H2_WAIT */
+    bool reading;             /* inside read */
+    bool trailers;            /* are submitted */
     bool remote_end, local_end;
     bool stop; /* stop_reading was called: what still comes is dropped */
     bool gone; /* on_close is due, with gone_error */
@@ -167,6 +189,20 @@ nghttp2_data_provider *h2_stream_provider(struct h2_stream *s, nghttp2_data_prov
 enum err h2_fields_dup(const struct h2_header *h, size_t n, nghttp2_nv **ret, struct error *e);
 /* RESOURCE_EXHAUSTED, or INTERNAL with nghttp2's text. */
 enum err h2_fail_ng(int code, const char *what, struct error *e);
+
+/* --- room.c --- */
+
+void h2_room_init(struct h2_shared *s);
+void h2_room_init_env(struct h2_env *env);
+void h2_room_init_conn(struct h2_conn *hc);
+/* The stream waits no longer. */
+void h2_room_withdraw(struct h2_stream *s);
+/* That, and all is given back. */
+void h2_room_leave(struct h2_stream *s);
+/* Resets the streams that wait: their peer does not take what others wait for. */
+void h2_room_refuse(struct h2_conn *hc);
+/* Whether others wait for what the stream holds. */
+bool h2_room_is_wanted(const struct h2_stream *s);
 
 /* --- callbacks.c --- */
 

@@ -98,6 +98,7 @@ void h2_stream_finish(struct h2_stream *s, uint32_t error)
     if (s->final || !shared->server) /* a request that was refused was never told of */
         shared->handler->on_close(shared->ctx, s, error);
     hc->n_gone--;
+    h2_room_leave(s); /* the answer's memory is free now */
     list_del(&s->link);
     hc->n_streams--;
     hc->idle_since_ns = loop_now(hc->env->loop);
@@ -114,6 +115,7 @@ void h2_stream_let_go(struct h2_stream *s, uint32_t error)
     s->gone_error = error;
     hc->n_gone++;
     (void)nghttp2_session_set_stream_user_data(hc->ng, s->id, NULL);
+    h2_room_withdraw(s);
     give_back(s);
     h2_conn_soon(hc);
 }
@@ -165,6 +167,10 @@ enum err h2_stream_respond(struct h2_stream *s, const struct h2_header *h, size_
     TRY(h2_fields_dup(h, n, &nv, e));
     s->read = read;
     s->read_ctx = read_ctx;
+    if (read)
+        h2_room_withdraw(s);
+    else
+        h2_room_leave(s); /* there is no answer to hold */
     int r = nghttp2_submit_response(s->hc->ng, s->id, nv, n, h2_stream_provider(s, &provider));
     if (r != 0)
         return h2_fail_ng(r, "cannot respond", e);

@@ -32,6 +32,21 @@ TEST(sums_that_would_wrap_are_refused)
     CHECK(!ledger_take(&l, 1));
 }
 
+TEST(leaves_what_it_is_to_leave)
+{
+    struct ledger l;
+    ledger_init(&l, 100);
+    CHECK(!ledger_take_leaving(&l, 61, 40));
+    CHECK(ledger_take_leaving(&l, 60, 40));
+    CHECK(!ledger_take_leaving(&l, 1, 40));
+    CHECK_INT(ledger_used(&l), 60);
+    CHECK(ledger_take(&l, 40)); /* who leaves nothing gets the rest */
+    ledger_give(&l, 100);
+    CHECK(!ledger_take_leaving(&l, 0, 101));
+    CHECK(!ledger_take_leaving(&l, SIZE_MAX, 1));
+    CHECK(!ledger_take_leaving(&l, 1, SIZE_MAX));
+}
+
 static _Atomic size_t highest;
 
 static void *spender(void *arg)

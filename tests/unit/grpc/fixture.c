@@ -39,6 +39,15 @@ static enum err echo(void *service, struct grpc_context *c, str request, struct 
     return ERR_OK;
 }
 
+static enum err text(void *service, struct grpc_context *c, str request, struct grpc_reply *reply,
+                     bool *ret_defer, struct error *e)
+{
+    (void)c, (void)ret_defer;
+    from_service(service)->n_texts++;
+    buf_add_zero(&reply->message.head, number(request, STR("size=")));
+    return buf_status(&reply->message.head, e);
+}
+
 static enum err defer(void *service, struct grpc_context *c, str request, struct grpc_reply *reply,
                       bool *ret_defer, struct error *e)
 {
@@ -197,18 +206,21 @@ static const struct grpc_upload upload_ops = {
     .free = upload_free,
 };
 
-#define METHOD(name, k)                                                                            \
+#define METHOD(name, k, ...)                                                                       \
     {                                                                                              \
-        "/test.Service/" #name, (k), REQUEST_MAX, name, NULL                                       \
+        "/test.Service/" #name, (k), REQUEST_MAX, name, NULL, __VA_ARGS__                          \
     }
+#define A_READ   .max_reply = REPLY_MAX, .first_reply = FIRST_REPLY
+#define A_CHANGE .max_reply = REPLY_MAX
 static const struct grpc_method methods[] = {
-    METHOD(echo, GRPC_INLINE),
-    METHOD(work, GRPC_WORKER),
-    METHOD(defer, GRPC_INLINE),
-    METHOD(fail, GRPC_WORKER),
-    METHOD(download, GRPC_WORKER),
-    METHOD(stream, GRPC_INLINE),
-    {"/test.Service/upload", GRPC_UPLOAD, REST_MAX, NULL, &upload_ops},
+    METHOD(echo, GRPC_INLINE, A_READ),
+    METHOD(text, GRPC_INLINE, A_READ),
+    METHOD(work, GRPC_WORKER, A_CHANGE),
+    METHOD(defer, GRPC_INLINE, A_READ),
+    METHOD(fail, GRPC_WORKER, A_CHANGE),
+    METHOD(download, GRPC_WORKER, .n_files = 1),
+    METHOD(stream, GRPC_INLINE, .n_files = 1),
+    {"/test.Service/upload", GRPC_UPLOAD, REST_MAX, NULL, &upload_ops, A_CHANGE},
 };
 
 /* --- the server --- */
@@ -339,7 +351,10 @@ static void on_data(void *ctx, struct h2_stream *s, str bytes)
     struct peer_call *c = h2_stream_user(s);
     (void)ctx;
     buf_add(&c->data, bytes);
-    h2_stream_consume(s, bytes.len);
+    if (c->hold)
+        c->held += bytes.len;
+    else
+        h2_stream_consume(s, bytes.len);
 }
 
 static void on_trailers(void *ctx, struct h2_stream *s, const struct h2_header *h, size_t n)
@@ -426,6 +441,13 @@ void peer_resume(struct peer_call *c)
     c->pause = 0;
     if (c->stream)
         h2_stream_resume(c->stream);
+}
+
+void peer_release(struct peer_call *c)
+{
+    c->hold = false;
+    if (c->stream)
+        h2_stream_consume(c->stream, c->held);
 }
 
 static bool all_closed(const struct peer_call *calls, size_t n)

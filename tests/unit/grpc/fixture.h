@@ -1,8 +1,9 @@
 /*
  * For the tests of calls: a server with methods of every kind, and a client that can misbehave.
  *
- * Methods of /test.Service/: echo (inline), work (worker), defer (inline, then worker), fail
- * (worker), download (a file's range), stream (server streaming), upload.
+ * Methods of /test.Service/: echo (inline), text (inline; that many bytes), work (worker), defer
+ * (inline, then worker), fail (worker), download (a file's range), stream (server streaming),
+ * upload.
  * Requests are texts of the form "key=value key=value".
  */
 #ifndef STIGMER_TESTS_GRPC_FIXTURE_H
@@ -23,6 +24,8 @@
 #define UPLOAD_MAX   MIB(96)
 #define REST_MAX     KIB(4)
 #define REQUEST_MAX  KIB(64)
+#define FIRST_REPLY  KIB(64) /* of echo, text and defer */
+#define REPLY_MAX    MIB(8)
 
 /* The sanitizers keep freed memory: what is checked of it means nothing then. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -51,6 +54,7 @@ struct fixture {
     /* what the methods saw */
     _Atomic int n_uploads; /* objects alive */
     _Atomic int n_begun, n_finished;
+    _Atomic int n_texts;    /* times the handler of text ran */
     _Atomic int n_streams;  /* stream contexts alive */
     _Atomic int n_working;  /* handlers that are running */
     _Atomic int saw_cancel; /* 1: a waiting handler did */
@@ -89,9 +93,10 @@ struct peer_call {
     str body;     /* borrowed; includes the frames' prefixes */
     size_t pause; /* stop sending after that many bytes until peer_resume; 0 = never */
     bool endless; /* no END_STREAM */
+    bool hold;    /* takes nothing of the answer beyond its window, until peer_release */
     /* out */
     struct h2_stream *stream;
-    size_t sent;
+    size_t sent, held;
     struct buf data; /* of the response */
     char http[8], status[8];
     struct buf message;
@@ -104,6 +109,7 @@ void peer_open(struct peer *p, const struct fixture *f);
 void peer_close(struct peer *p);
 void peer_start(struct peer *p, struct peer_call *c);
 void peer_resume(struct peer_call *c);
+void peer_release(struct peer_call *c);
 /* Runs until all of them are closed (at most 30 s). */
 void peer_run(struct peer *p, struct peer_call *calls, size_t n);
 /* Runs for that long. */

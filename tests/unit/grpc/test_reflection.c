@@ -230,6 +230,45 @@ TEST(questions_and_answers_on_one_stream)
     check_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", 2000);
 }
 
+/* There is room for one answer at a time. */
+TEST(streams_wait_for_room)
+{
+    enum { MANY = 20, QUESTIONS = 30 };
+    struct h2_limits limits = h2_limits_default;
+    limits.answer_budget = KIB(64);
+    limits.goaway_wait_ms = 10;
+    struct fixture f;
+    struct peer p;
+    struct peer_call calls[MANY];
+    struct buf body, q;
+    n_files = proto_descriptors(files, FILES_MAX);
+    fixture_start(&f, &(struct fixture_options){
+                          .limits = &limits, .descriptors = files, .n_descriptors = n_files});
+    peer_open(&p, &f);
+    buf_init(&body, MIB(1));
+    pack_question(&QUESTION(FILE_CONTAINING_SYMBOL, file_containing_symbol, SKILL "Skill"), &q);
+    for (size_t i = 0; i < QUESTIONS; i++)
+        peer_frame(&body, 0, buf_view(&q));
+    for (int i = 0; i < MANY; i++) {
+        calls[i] =
+            (struct peer_call){.path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+                               .body = buf_view(&body)};
+        peer_start(&p, &calls[i]);
+    }
+    peer_run(&p, calls, MANY);
+    size_t len = calls[0].data.len;
+    CHECK(len > QUESTIONS * KIB(1));
+    for (int i = 0; i < MANY; i++) {
+        CHECK_STR(str_c(calls[i].status), STR("0"));
+        CHECK_INT(calls[i].data.len, len);
+        peer_call_deinit(&calls[i]);
+    }
+    buf_deinit(&body);
+    buf_deinit(&q);
+    peer_close(&p);
+    fixture_stop(&f);
+}
+
 static void check_stream_error(str body, bool endless, enum err want)
 {
     struct fixture f;
