@@ -3,6 +3,10 @@
 /* An end record and the longest comment it can announce. */
 #define TAIL_MAX (EOCD_LEN + 65535)
 
+#define TAR_HEADER_LEN    512
+#define ISO_DESCRIPTOR    STR("CD001") /* ECMA-119 8.1: in sector 16, behind the type */
+#define ISO_DESCRIPTOR_AT (16 * 2048 + 1)
+
 static const uint32_t end_signatures[] = {SIG_EOCD, SIG_ZIP64_EOCD, SIG_ZIP64_LOCATOR};
 static const uint32_t all_signatures[] = {SIG_LFH,        SIG_CDH,           SIG_EOCD,
                                           SIG_DESCRIPTOR, SIG_EXTRA_DATA,    SIG_DIGITAL,
@@ -77,6 +81,44 @@ static void rule_starts_with_lfh(struct audit *a, const uint8_t *head)
     if (!a->walkable)
         findings_add(&a->found, ZIP_RULE_STARTS_WITH_LFH, STR_NULL, 0,
                      "invalid ZIP file: it does not start with a local file header");
+}
+
+/* The sum of a tar header's bytes, its own field taken as spaces, stands there in octal (POSIX
+ * ustar); some programs take the bytes as signed. */
+static bool is_tar_header(const uint8_t *p)
+{
+    enum { SUM_AT = 148, SUM_LEN = 8 };
+    int sum = SUM_LEN * ' ', signed_sum = sum, told = 0;
+    size_t i = SUM_AT;
+    for (size_t k = 0; k < TAR_HEADER_LEN; k++) {
+        bool own = k >= SUM_AT && k < SUM_AT + SUM_LEN;
+        sum += own ? 0 : p[k];
+        signed_sum += own ? 0 : (int8_t)p[k];
+    }
+    while (i < SUM_AT + SUM_LEN && (p[i] == ' ' || p[i] == '\t'))
+        i++;
+    for (; i < SUM_AT + SUM_LEN && p[i] >= '0' && p[i] <= '7'; i++)
+        told = told * 8 + (p[i] - '0');
+    return told == sum || told == signed_sum;
+}
+
+/* Readers that know many formats take what fits best: these two outbid a ZIP. */
+static enum err rule_no_other_format(struct audit *a, struct error *e)
+{
+    const uint8_t *p;
+    if (a->size < TAR_HEADER_LEN)
+        return ERR_OK;
+    TRY(window_view(&a->win, 0, TAR_HEADER_LEN, &p, e));
+    if (is_tar_header(p))
+        findings_add(&a->found, ZIP_RULE_STARTS_WITH_LFH, STR_NULL, 0,
+                     "invalid ZIP file: it starts with a tar header, too");
+    if (a->size < ISO_DESCRIPTOR_AT + ISO_DESCRIPTOR.len)
+        return ERR_OK;
+    TRY(window_view(&a->win, ISO_DESCRIPTOR_AT, ISO_DESCRIPTOR.len, &p, e));
+    if (str_eq(str_of(p, ISO_DESCRIPTOR.len), ISO_DESCRIPTOR))
+        findings_add(&a->found, ZIP_RULE_STARTS_WITH_LFH, STR_NULL, ISO_DESCRIPTOR_AT,
+                     "invalid ZIP file: it is an ISO 9660 image, too");
+    return ERR_OK;
 }
 
 static void rule_no_zip64(struct audit *a, const uint8_t *tail, size_t eocd)
@@ -184,6 +226,7 @@ enum err container_check(struct audit *a, struct error *e)
         return ERR_OK;
     TRY(window_view(&a->win, 0, EOCD_LEN, &head, e));
     rule_starts_with_lfh(a, head);
+    TRY(rule_no_other_format(a, e));
     TRY(check_tail(a, e));
     if (!a->stop)
         rule_counts(a);

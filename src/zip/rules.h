@@ -13,7 +13,8 @@
     /* container */                                                                                \
     X(SIZE, "size", "the file has 22 bytes to 100 MiB", "truncated files, exhaustion",             \
       "leave out what the skill does not need; large data belongs elsewhere")                      \
-    X(STARTS_WITH_LFH, "starts-with-lfh", "the file starts with a local file header",              \
+    X(STARTS_WITH_LFH, "starts-with-lfh",                                                          \
+      "the file starts with a local file header and is no tar or ISO 9660 archive, too",           \
       "prefixes, self-extractors, polyglots", "send the plain .zip; " REPACK)                      \
     X(ONE_EOCD, "one-eocd",                                                                        \
       "exactly one end record, the last one, whose comment ends at the end of the file",           \

@@ -25,6 +25,20 @@ def size():
     r.near("104857600", lambda: of(104857600))
 
 
+def tar_twin(signed, off=0):
+    """An archive whose first 512 bytes are a tar header, too: the sum over them, its own 8 bytes
+    taken as spaces, stands at 148 in octal. `off` is added to it."""
+    data = bytearray(b"\xff" * 100 + bytes(900))
+    at = 148 - 31  # behind the local header and the name
+    for total in range(1 << 17):
+        data[at:at + 8] = b"%06o\0 " % total
+        twin = archive(SKILL, skill=Entry(b"a", bytes(data), method=0))
+        head = twin[:148] + b" " * 8 + twin[156:512]
+        if sum(b - 256 * (signed and b > 127) for b in head) + off == total:
+            return twin
+    raise AssertionError("no sum fits")
+
+
 def starts_with_lfh():
     r = Rule("starts-with-lfh")
     for what, prefix in (("script", b"#!/bin/sh\n"), ("gif", b"GIF89a"), ("one-byte", b"\0"),
@@ -36,6 +50,14 @@ def starts_with_lfh():
         r.fails(f"signature-{i}", archive(skill=local(SKILL, sig=sig)))
     r.fails("text", bytes(range(32, 127)) * 4, "one-eocd")
     r.near("archive", GOOD)
+    for what, signed in (("unsigned", False), ("signed", True)):
+        r.fails("tar-" + what, tar_twin(signed))
+        r.near("tar-sum-off-" + what, tar_twin(signed, off=1))
+    r.near("tar-no-sum", archive(SKILL, skill=Entry(b"a", b" " * 600, method=0)))
+    iso = bytes(32768 - 31) + b"\1CD001\1" + bytes(2041)
+    r.fails("iso", archive(SKILL, skill=Entry(b"a", iso, method=0)))
+    r.near("iso-elsewhere", archive(SKILL, skill=Entry(b"ab", iso, method=0)))
+    r.near("iso-too-short", archive(skill=Entry(b"SKILL.md", b" " * 32630, method=0)))
 
 
 def one_eocd():
