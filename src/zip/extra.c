@@ -20,7 +20,7 @@ static const struct allowed allowed[] = {
     {0x7855, 0, UINT16_MAX},      /* Info-ZIP Unix, second */
     {0x7875, 0, UINT16_MAX},      /* Info-ZIP Unix, third: owner */
     {EXTRA_UNICODE_PATH, 0, UINT16_MAX},
-    {0x6375, 0, UINT16_MAX}, /* Info-ZIP Unicode comment */
+    {0x6375, 5, UINT16_MAX}, /* Info-ZIP Unicode comment; jszip fails without its version and CRC */
     {0xcafe, 0, UINT16_MAX}, /* Java: this is a jar */
     {0xa11e, 0, UINT16_MAX}, /* padding that aligns data */
     {0xd935, 0, UINT16_MAX}, /* Android: the same */

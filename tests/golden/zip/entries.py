@@ -218,6 +218,8 @@ def extra_allowed():
         r.fails(f"{side}-000d-link", archive(change(F, extra=extra(0x0D, bytes(12) + b"/etc/passwd"))))
         r.near(f"{side}-7855-empty", archive(change(F, extra=extra(0x7855, b""))))
         r.near(f"{side}-5455-1", archive(change(F, extra=extra(0x5455, b"\0"))))
+        r.near(f"{side}-6375-5", archive(change(F, extra=extra(0x6375, b"\1\0\0\0\0"))))
+        r.fails(f"{side}-6375-4", archive(change(F, extra=extra(0x6375, b"\1\0\0\0"))))
         r.fails(f"{side}-5455-empty", archive(change(F, extra=extra(0x5455, b""))))
         # libarchive's field: version made by, internal and external attributes, by a bitmap
         same, link = (struct.pack("<I", mode << 16) for mode in (REG | 0o644, LNK | 0o777))
