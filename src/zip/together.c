@@ -1,6 +1,7 @@
 /*
  * Names of one archive together. Each name is reduced to the keys under which some system or reader
- * may know it: folded; for a name that does not say it is UTF-8 also as code page 437; for one made
+ * may know it: folded; for a name that does not say it is UTF-8 also as code page 437, and as ISO
+ * 8859-1, which fflate takes it for; for one made
  * on DOS also as Info-ZIP's unzip translates it, which heeds the UTF-8 flag only where an entry has
  * extra fields. Keys are compared by a 128-bit hash, so that memory stays small whatever the names;
  * a collision that somebody constructs gets his own archive refused and nothing else.
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-enum reading { AS_UTF8, AS_CP437, AS_OEM, N_READINGS };
+enum reading { AS_UTF8, AS_CP437, AS_LATIN1, AS_OEM, N_READINGS };
 
 struct key {
     XXH128_hash_t hash;
@@ -44,6 +45,8 @@ static enum err fold(struct unicode *u, const struct name_ref *r, enum reading a
     str path = name_path(r->name);
     if (as == AS_CP437)
         return unicode_fold_cp437(u, path, ret, e);
+    if (as == AS_LATIN1)
+        return unicode_fold_latin1(u, path, ret, e);
     if (as == AS_OEM)
         return unicode_fold_oem(u, path, ret, e);
     if (is_utf8_name(r))
@@ -63,7 +66,7 @@ static bool may_be(const struct name_ref *r, enum reading as)
         return true;
     if (r->name.len > NAME_PATH_MAX || str_is_ascii(r->name))
         return false;
-    return as == AS_CP437 ? !r->utf8_flag : made_on_dos(r);
+    return as == AS_OEM ? made_on_dos(r) : !r->utf8_flag;
 }
 
 static enum err add_key(struct keys *k, const struct name_ref *refs, uint32_t i, enum reading as,
@@ -101,6 +104,7 @@ static void same_key(struct findings *f, const struct name_ref *refs, const stru
 {
     static const char *const readers[] = {
         [AS_CP437] = "readers that decode them as CP437",
+        [AS_LATIN1] = "fflate, which decodes them as Latin-1",
         [AS_OEM] = "unzip, which translates names made on DOS",
     };
     const struct name_ref *r = &refs[b->ref], *other = &refs[a->ref];

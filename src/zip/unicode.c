@@ -149,6 +149,14 @@ enum err unicode_fold_oem(struct unicode *u, str name, str *ret, struct error *e
     return buf_status(&u->out, e);
 }
 
+enum err unicode_fold_latin1(struct unicode *u, str name, str *ret, struct error *e)
+{
+    TRY(icu_open(u, e));
+    for (size_t i = 0; i < name.len; i++)
+        u->icu->in[i] = (uint8_t)name.p[i];
+    return fold_units(u, (int32_t)name.len, ret, e);
+}
+
 enum err unicode_skeleton(struct unicode *u, str name, str *ret, struct error *e)
 {
     UErrorCode status = U_ZERO_ERROR;

@@ -31,6 +31,8 @@ enum err unicode_fold_cp437(struct unicode *u, str name, str *ret, struct error 
 /* The name that Info-ZIP's unzip makes on Unix of one made on DOS: code page 850 translated to ISO
  * 8859-1, many characters to one. Latin case is kept apart, that of ASCII is not. */
 enum err unicode_fold_oem(struct unicode *u, str name, str *ret, struct error *e);
+/* The same for the bytes taken as ISO 8859-1. */
+enum err unicode_fold_latin1(struct unicode *u, str name, str *ret, struct error *e);
 /* What the name looks like: UTS 39's skeleton. */
 enum err unicode_skeleton(struct unicode *u, str name, str *ret, struct error *e);
 

@@ -151,6 +151,10 @@ def name_encoding():
     r.near("both-flagged", archive(*(utf8(c) for c in "\u0402\u0410")))
     r.near("twin-flagged", archive(utf8(cafe), utf8(seen)))
     r.near("bare-and-other", archive(bare, utf8("caf\u00e8")))
+    latin1 = cafe.encode().decode("latin-1")  # what fflate sees
+    r.fails("latin1-twin", archive(bare, utf8(latin1)))
+    r.near("latin1-twin-flagged", archive(utf8(cafe), utf8(latin1)))
+    case("name-prefix.latin1", archive(bare, utf8(latin1 + "/x")), "name-prefix")
     case("name-prefix.cp437", archive(bare, utf8(seen + "/x")), "name-prefix")
 
     # to unzip on Unix, e-acute and u-tilde made on DOS are the bytes 2b ae, and Armenian jheh is "i+"

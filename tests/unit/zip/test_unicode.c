@@ -76,6 +76,16 @@ TEST(cp437_maps_every_byte)
     unicode_deinit(&u);
 }
 
+TEST(latin1_maps_bytes_to_the_code_points_of_their_value)
+{
+    struct unicode u;
+    str got;
+    unicode_init(&u);
+    CHECK_OK(unicode_fold_latin1(&u, STR("A\xe9\xdf\xff"), &got, &e), &e);
+    CHECK_STR(got, STR("a\xc3\xa9ss\xc3\xbf"));
+    unicode_deinit(&u);
+}
+
 TEST(oem_translates_as_unzip_does)
 {
     struct unicode u;
