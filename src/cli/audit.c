@@ -3,11 +3,13 @@
 #include "base/sys.h"
 #include "base/utf8.h"
 #include "cli/artifact.h"
+#include "skillmd/skillmd.h"
 #include "zip/pack.h"
 
 #include <stdlib.h>
 
-#define ARENA_MAX MIB(16) /* texts about a directory that cannot be packed or holds secrets */
+#define SKILL_MD  STR("SKILL.md")
+#define ARENA_MAX MIB(16) /* texts about SKILL.md, or about a directory that is packed */
 
 static enum err add(struct audit_items *to, struct audit_item item, struct error *e)
 {
@@ -47,6 +49,38 @@ static enum err be_strict(struct audited *a, struct error *e)
     return ERR_OK;
 }
 
+static bool found_skill_md(const struct audited *a)
+{
+    bool found = false;
+    for (size_t i = 0; i < a->findings.n && !found; i++)
+        found = strcmp(a->findings.v[i].rule, "skill-md") == 0;
+    return found;
+}
+
+/* Unless it is missing, or none of those that the archive's rules can show to a reader. */
+static enum err judge_text(struct audited *a, struct error *e)
+{
+    struct skillmd_report r;
+    str text = buf_view(&a->report.skill_md);
+    if (text.len == 0 || found_skill_md(a))
+        return ERR_OK;
+    TRY(skillmd_check(text, &a->arena, &r, e));
+    a->n_dropped += r.n_dropped;
+    for (size_t i = 0; i < r.n_findings; i++) {
+        const struct skillmd_finding *f = &r.findings[i];
+        struct audit_item item = {.rule = f->rule->id,
+                                  .message = f->message,
+                                  .advice = f->rule->advice,
+                                  .entry = SKILL_MD,
+                                  .offset = f->offset,
+                                  .in_text = true,
+                                  .line = f->line,
+                                  .column = f->column};
+        TRY(add(f->refuses ? &a->findings : &a->warnings, item, e));
+    }
+    return ERR_OK;
+}
+
 static enum err judge(const struct audit_options *o, int fd, uint64_t size, struct audited *a,
                       struct error *e)
 {
@@ -56,7 +90,10 @@ static enum err judge(const struct audit_options *o, int fd, uint64_t size, stru
     digest_to_hex(&hash, a->sha256);
     a->archive = true;
     TRY(zip_audit(fd, size, &how, &a->report, e));
-    return add_findings(a, e);
+    TRY(add_findings(a, e));
+    if (!o->archive_only)
+        TRY(judge_text(a, e));
+    return o->strict ? be_strict(a, e) : ERR_OK;
 }
 
 static void audited_init(struct audited *a)
@@ -128,8 +165,7 @@ static enum err pack_and_judge(const struct audit_options *o, int dirfd, struct 
 enum err audit_skill(const struct audit_options *o, int dirfd, struct audited *ret, struct error *e)
 {
     audited_init(ret);
-    TRY(pack_and_judge(o, dirfd, ret, e));
-    return o->strict ? be_strict(ret, e) : ERR_OK;
+    return pack_and_judge(o, dirfd, ret, e);
 }
 
 void audited_deinit(struct audited *a)

@@ -1,5 +1,6 @@
 /*
- * The audit of one archive or one skill's directory, offline: the rules of the server, by its code.
+ * The audit of one archive or one skill's directory, offline: the rules of the server for archives
+ * and for the text of SKILL.md, by its code.
  *
  * Model: an `audited` is the verdict on one of them. What refuses is a finding; what deserves a
  * word and refuses nothing is a warning, which becomes a finding under --strict. An error means
@@ -17,8 +18,10 @@
 
 struct audit_item {
     const char *rule, *message, *advice;
-    str entry; /* raw name bytes; empty for the container */
-    uint64_t offset;
+    str entry;       /* raw name bytes; empty for the container */
+    uint64_t offset; /* in the archive, or in the text */
+    bool in_text;    /* about the text of SKILL.md: */
+    uint32_t line, column;
 };
 
 struct audit_items {

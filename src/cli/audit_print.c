@@ -7,9 +7,15 @@
 
 static json_t *json_of_item(const struct audit_item *i)
 {
-    return json_pack("{ss so sI so so}", "rule", i->rule, "entry", json_of_name(i->entry), "offset",
-                     (json_int_t)i->offset, "message", json_of_name(str_c(i->message)), "advice",
-                     json_of_name(str_c(i->advice)));
+    CLEANUP(json_decrefp)
+    json_t *j =
+        json_pack("{ss so sI so so}", "rule", i->rule, "entry", json_of_name(i->entry), "offset",
+                  (json_int_t)i->offset, "message", json_of_name(str_c(i->message)), "advice",
+                  json_of_name(str_c(i->advice)));
+    if (i->in_text && (json_object_set_new(j, "line", json_integer(i->line)) < 0 ||
+                       json_object_set_new(j, "column", json_integer(i->column)) < 0))
+        return NULL;
+    return STEAL(j);
 }
 
 static json_t *json_of_items(const struct audit_items *items)
@@ -62,7 +68,11 @@ static enum err print_json(const struct term *t, const char *path, const struct 
 
 static void print_item(const struct term *t, const struct audit_item *i, const char *label)
 {
-    term_printf(t, "  %s%s at %llu: ", label, i->rule, (unsigned long long)i->offset);
+    term_printf(t, "  %s%s at ", label, i->rule);
+    if (i->line)
+        term_printf(t, "SKILL.md:%u:%u: ", i->line, i->column);
+    else
+        term_printf(t, "%llu: ", (unsigned long long)i->offset);
     term_foreign(t, str_c(i->message));
     term_printf(t, "\n      ");
     term_foreign(t, str_c(i->advice));

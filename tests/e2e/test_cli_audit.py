@@ -138,6 +138,58 @@ def golden_archives_break_their_rules():
     equal([",".join(o["rules"]) for o in full], [rules for _, rules in rows])
 
 
+# --- the text of SKILL.md ------------------------------------------------------------------------
+
+
+def with_text(text, **files):
+    return make({"SKILL.md": text, **files})
+
+
+@test
+def the_text_of_skill_md_is_judged_too():
+    d = directory("words", {"a.zip": with_text("---\nname: x\ndescription: y\n---\nhi \u202ethere\n")})
+    [o] = audit(d, code=1)
+    equal((o["verdict"], o["rules"]), ("reject", ["skill-md-bidi"]))
+    [f] = o["findings"]
+    equal(list(f), ["rule", "entry", "offset", "message", "advice", "line", "column"])
+    equal((f["entry"], f["offset"], f["line"], f["column"]), ("SKILL.md", 34, 5, 4))
+    contains(f["message"], "U+202E")
+    contains(cli("audit", d).out, "  skill-md-bidi at SKILL.md:5:4: bidirectional override")
+    equal(verdicts(audit("--archive-only", d)), ["accept"])
+
+
+@test
+def warnings_about_the_text_reject_under_strict():
+    d = directory("odd", {"odd.zip": with_text("---\nname: x\n---\n# a\u200bword\n")})
+    [o] = audit(d)
+    equal((o["verdict"], o["rules"], o["findings"]), ("accept", [], []))
+    equal([(w["rule"], w["line"], w["column"]) for w in o["warnings"]],
+          [("skill-md-front-matter", 1, 1), ("skill-md-hidden", 4, 4)])
+    equal(list(o), ["file", "verdict", "rules", "findings", "sha256", "entries", "uncompressed",
+                    "warnings"])
+    contains(cli("audit", d).ok().out, "  warning: skill-md-hidden at SKILL.md:4:4: ")
+    [strict] = audit("--strict", d, code=1)
+    equal(strict["rules"], ["skill-md-front-matter", "skill-md-hidden"])
+    equal(strict["findings"], o["warnings"])
+    lacks(strict, "warnings")
+    [plain] = audit("--archive-only", "--strict", d)
+    equal(plain["verdict"], "accept")
+    lacks(plain, "warnings")
+
+
+@test
+def a_directory_is_judged_by_its_text_too():
+    d = cli.skill("forged", **{"SKILL.md": "---\nname: x\ndescription: y\n---\n### SKILL: z\n"})
+    equal([o["rules"] for o in audit(d, code=1)], [["skill-md-forgery"]])
+
+
+@test
+def a_text_that_the_archive_rules_refuse_is_told_once():
+    d = directory("once", {"a.zip": with_text(b"### SKILL: \xff"),
+                           "b.zip": with_text("### SKILL: x", **{"-x": ""})})
+    equal([o["rules"] for o in audit(d, code=1)], [["skill-md"], ["name-option", "skill-md-forgery"]])
+
+
 # --- what is audited -----------------------------------------------------------------------------
 
 
