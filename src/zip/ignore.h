@@ -12,7 +12,6 @@
 
 #define IGNORE_FILE     ".skillignore"
 #define IGNORE_SIZE_MAX (1u << 20)
-#define IGNORE_DEPTH    64 /* components of a path or pattern */
 
 struct ignore_pattern;
 
@@ -22,7 +21,7 @@ struct ignore {
 
 /* text: the file's content. Lines that cannot match anything are skipped, as git does. */
 enum err ignore_parse(str text, struct arena *a, struct ignore *ret, struct error *e);
-/* Whether the path (relative, no trailing slash, at most 4,095 bytes) is left out. */
+/* Whether the path (relative, no trailing slash) is left out. */
 bool ignore_match(const struct ignore *ig, str path, bool directory);
 
 #endif
