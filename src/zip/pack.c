@@ -82,8 +82,10 @@ static enum err read_chunk(struct packer *p, struct source *s, size_t *ret_n, st
     return ERR_OK;
 }
 
-/* Runs the deflater over what is in p->in, writing at *off. */
-static enum err deflate_chunk(struct packer *p, size_t n, uint64_t *off, struct error *e)
+/* Runs the deflater over what is in p->in, writing at *off. What reaches `end` is only counted: it
+ * will be stored, and must not need more room than that. */
+static enum err deflate_chunk(struct packer *p, size_t n, uint64_t end, uint64_t *off,
+                              struct error *e)
 {
     p->zs.next_in = p->in;
     p->zs.avail_in = (uInt)n;
@@ -92,7 +94,8 @@ static enum err deflate_chunk(struct packer *p, size_t n, uint64_t *off, struct 
         p->zs.avail_out = CHUNK;
         (void)deflate(&p->zs, n ? Z_NO_FLUSH : Z_FINISH); /* cannot fail: zlib.h */
         size_t len = CHUNK - p->zs.avail_out;
-        TRY(write_out(p, p->out, len, *off, e));
+        if (*off + len < end)
+            TRY(write_out(p, p->out, len, *off, e));
         *off += len;
     } while (p->zs.avail_out == 0);
     return ERR_OK;
@@ -108,7 +111,7 @@ static enum err write_deflated(struct packer *p, struct source *s, struct tree_f
         TRY(read_chunk(p, s, &n, e));
         if (s->at > f->size || (n == 0 && s->at < f->size))
             return changed(f, e);
-        TRY(deflate_chunk(p, n, &off, e));
+        TRY(deflate_chunk(p, n, data_at + f->size, &off, e));
         report_progress(p, n);
     } while (n);
     f->method = METHOD_DEFLATE;
@@ -180,7 +183,11 @@ static enum err open_file(struct packer *p, const struct tree_file *f, int *ret_
     if (!path)
         return FAIL_NOMEM(e);
     CLEANUP(sys_closep) int fd = -1;
-    TRY(sys_open_beneath(p->dirfd, path, O_RDONLY | O_NONBLOCK, 0, &fd, e));
+    enum err err = sys_open_beneath(p->dirfd, path, O_RDONLY | O_NONBLOCK, 0, &fd, e);
+    if (err == ERR_NOT_FOUND)
+        return changed(f, e);
+    if (err != ERR_OK)
+        return err_wrap(e, "cannot read \"%s\"", path);
     TRY(sys_fstat(fd, &st, e));
     if (!S_ISREG(st.st_mode))
         return changed(f, e);

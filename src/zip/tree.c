@@ -178,11 +178,16 @@ static enum err read_ignore(struct reader *r, struct error *e)
 {
     CLEANUP(sys_closep) int fd = -1;
     CLEANUP(freep) char *p = NULL;
+    struct stat st;
     size_t n;
-    enum err err = sys_openat(r->dirfd, IGNORE_FILE, O_RDONLY | O_NONBLOCK, 0, &fd, e);
+    enum err err = sys_fstatat(r->dirfd, IGNORE_FILE, AT_SYMLINK_NOFOLLOW, &st, e);
     if (err == ERR_NOT_FOUND)
         return ERR_OK;
     TRY(err);
+    if (!S_ISREG(st.st_mode))
+        return FAIL(e, ERR_INVALID_ARGUMENT, "pack.ignore_file",
+                    IGNORE_FILE " is not a regular file");
+    TRY(sys_openat(r->dirfd, IGNORE_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &fd, e));
     p = malloc(IGNORE_SIZE_MAX + 1);
     if (!p)
         return FAIL_NOMEM(e);

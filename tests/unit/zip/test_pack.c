@@ -352,9 +352,13 @@ TEST(too_much_content_is_refused_before_it_is_read)
     pack_fails(ERR_INVALID_ARGUMENT, "(max: 524288000)");
 }
 
-TEST(too_large_an_archive_is_refused)
+/* Deflated, the noise would not fit; what it would need beyond its size is never written. */
+TEST(the_largest_archive_fits_and_one_byte_more_does_not)
 {
-    CHECK(zt_run(TREE "head -c 104857600 /dev/urandom >big"));
+    CHECK(zt_run(TREE "head -c 104857396 /dev/urandom >big"));
+    (void)pack_ok("in", "out.zip");
+    CHECK(zt_run("cd \"$DIR\" && [ $(stat -c %s out.zip) = 104857600 ] && rm out.zip && "
+                 "printf x >>in/big"));
     pack_fails(ERR_INVALID_ARGUMENT, "larger than 104857600 bytes");
 }
 
@@ -373,6 +377,17 @@ TEST(a_huge_skillignore_is_refused)
 {
     CHECK(zt_run(TREE "head -c 1048577 /dev/zero | tr '\\0' '#' >.skillignore"));
     pack_fails(ERR_INVALID_ARGUMENT, ".skillignore is larger");
+}
+
+TEST(a_skillignore_that_is_no_file_is_refused)
+{
+    CHECK(zt_run(TREE "ln -s SKILL.md .skillignore"));
+    pack_fails(ERR_INVALID_ARGUMENT, ".skillignore is not a regular file");
+    CHECK(zt_run("cd \"$DIR\" && rm refused.zip in/.skillignore && mkdir in/.skillignore"));
+    pack_fails(ERR_INVALID_ARGUMENT, ".skillignore is not a regular file");
+    CHECK(
+        zt_run("cd \"$DIR\" && rm refused.zip && rmdir in/.skillignore && mkfifo in/.skillignore"));
+    pack_fails(ERR_INVALID_ARGUMENT, ".skillignore is not a regular file");
 }
 
 TEST(an_unreadable_file_is_named)
@@ -435,9 +450,41 @@ TEST(a_stored_file_that_changes_between_its_two_readings_is_an_error)
     CHECK_ERR(pack_meddled(&m), ERR_ABORTED, &e);
 }
 
+TEST(a_file_that_shrinks_meanwhile_is_an_error)
+{
+    struct meddler m = {.command = "printf x >\"$DIR/in/z\""};
+    CHECK(zt_run(TREE "touch a && seq 1000 >z"));
+    CHECK_ERR(pack_meddled(&m), ERR_ABORTED, &e);
+    CHECK_CONTAINS(str_c(e.msg), STR("\"z\" changed"));
+}
+
+TEST(a_file_that_vanishes_meanwhile_is_an_error)
+{
+    struct meddler m = {.command = "rm \"$DIR/in/z\""};
+    CHECK(zt_run(TREE "touch a z"));
+    CHECK_ERR(pack_meddled(&m), ERR_ABORTED, &e);
+    CHECK_CONTAINS(str_c(e.msg), STR("\"z\" changed"));
+}
+
+TEST(a_file_that_becomes_a_pipe_is_not_waited_for)
+{
+    struct meddler m = {.command = "rm \"$DIR/in/z\" && mkfifo \"$DIR/in/z\""};
+    CHECK(zt_run(TREE "touch a z"));
+    CHECK_ERR(pack_meddled(&m), ERR_ABORTED, &e);
+}
+
 TEST(a_file_that_becomes_a_link_is_not_followed)
 {
     struct meddler m = {.command = "ln -sf /etc/passwd \"$DIR/in/z\""};
     CHECK(zt_run(TREE "touch a z"));
-    CHECK(pack_meddled(&m) != ERR_OK);
+    CHECK_ERR(pack_meddled(&m), ERR_PERMISSION_DENIED, &e);
+    CHECK_CONTAINS(str_c(e.msg), STR("\"z\""));
+}
+
+TEST(a_directory_that_becomes_a_link_is_not_followed)
+{
+    struct meddler m = {.command = "cd \"$DIR/in\" && mv d ../e && ln -s ../e d"};
+    CHECK(zt_run(TREE "mkdir d && touch a d/z"));
+    CHECK_ERR(pack_meddled(&m), ERR_PERMISSION_DENIED, &e);
+    CHECK_CONTAINS(str_c(e.msg), STR("\"d/z\""));
 }
