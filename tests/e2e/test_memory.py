@@ -175,5 +175,14 @@ def compressed_pushes_without_end():
     check_requests("pushes", half_request(f"{wire.COMMAND_PATH}/push"))
 
 
+@test
+def questions_whose_answers_nobody_reads():
+    """Reflection: each connection fills its window with questions."""
+    block = rawh2.request_block("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
+    questions = rawh2.message(b"\x3a\0") * 595  # with 250 streams, just below the window of 1 MiB
+    check_requests("questions", lambda stream: frame(HEADERS, END_HEADERS, stream, block)
+                   + frame(DATA, 0, stream, questions))
+
+
 if __name__ == "__main__":
     tap.run()

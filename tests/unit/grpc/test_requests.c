@@ -9,6 +9,7 @@
 #define ECHO            "/test.Service/echo"
 #define UPLOAD          "/test.Service/upload"
 #define WATCH           "/grpc.health.v1.Health/Watch"
+#define REFLECT         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 
 /* A call that has sent `body` and could go on; then another one like it; then, when the first has
  * gone, a third. */
@@ -100,4 +101,31 @@ TEST(many_complete_requests)
     buf_deinit(&text);
     buf_deinit(&body);
     fixture_stop(&f);
+}
+
+/* They arrive at once, before any was looked at. */
+static void check_questions(size_t budget, uint32_t code)
+{
+    struct fixture f;
+    struct peer p;
+    struct buf body;
+    fixture_start(&f, &(struct fixture_options){.request_budget = budget});
+    peer_open(&p, &f);
+    buf_init(&body, KIB(64));
+    for (int i = 0; i < 2000; i++)
+        peer_frame(&body, 0, STR("\x3a\0"));
+    struct peer_call call = CALL(REFLECT, .body = buf_view(&body));
+    peer_start(&p, &call);
+    peer_run(&p, &call, 1);
+    CHECK_INT(call.code, code);
+    peer_call_deinit(&call);
+    peer_close(&p);
+    buf_deinit(&body);
+    fixture_stop(&f);
+}
+
+TEST(questions_that_wait_for_their_turn)
+{
+    check_questions(KIB(4), 11); /* ENHANCE_YOUR_CALM */
+    check_questions(KIB(64), 0);
 }
