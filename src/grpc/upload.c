@@ -18,8 +18,7 @@
 
 #include <stdlib.h>
 
-#define CHUNK_MIN   (KIB(1) / 4)    /* bytes of a chunk: they grow with the upload */
-#define CHUNK_MAX   (KIB(64) - 64)  /* with its head and malloc's, 64 KiB */
+#define CHUNK_LEN   (KIB(64) - 64)  /* bytes of a chunk: with its head and malloc's, 64 KiB */
 #define JOB_CHUNKS  8               /* a job's share: other calls get their turn, credit flows */
 #define RETRY_NS    (2 * NS_PER_MS) /* until a full pool is asked again */
 #define WINDOW_LEN  MIB(8)          /* a stream's window: DESIGN, the window is the throughput */
@@ -27,9 +26,9 @@
 
 struct chunk {
     struct list link;
-    size_t len, cap;
+    size_t len;
     bool charged;
-    char bytes[];
+    char bytes[CHUNK_LEN];
 };
 
 struct upload {
@@ -106,7 +105,6 @@ static enum err work(struct upload *u, struct error *e)
             return FAIL(e, ERR_CANCELLED, "grpc.cancelled", "the call was cancelled");
         TRY(receive_feed(&u->receive, str_of(k->bytes, k->len), e));
     }
-    TRY(call_hold_request(u->call, u->splitter.rest.cap + receive_memory(&u->receive), e));
     return u->last ? finish(u, e) : ERR_OK;
 }
 
@@ -115,8 +113,6 @@ static void free_object(struct upload *u)
     if (u->object)
         u->call->method->upload->free(u->object);
     u->object = NULL;
-    receive_deinit(&u->receive);
-    splitter_deinit(&u->splitter);
 }
 
 static void job_run(struct job *job)
@@ -143,7 +139,7 @@ static void pause_reading(struct upload *u, bool pause)
 static void free_chunk(struct upload *u, struct chunk *k)
 {
     if (k->charged)
-        ledger_give(&u->call->server->upload_budget, sizeof *k + k->cap);
+        ledger_give(&u->call->server->upload_budget, sizeof *k);
     else
         u->n_uncharged--;
     free(k);
@@ -294,13 +290,11 @@ static struct chunk *last_chunk(struct upload *u)
 
 static struct chunk *new_chunk(struct upload *u)
 {
-    size_t cap = MIN(MAX(u->call->bytes_in, CHUNK_MIN), CHUNK_MAX);
-    struct chunk *k = malloc(sizeof *k + cap);
+    struct chunk *k = malloc(sizeof *k);
     if (!k)
         return NULL;
     k->len = 0;
-    k->cap = cap;
-    k->charged = ledger_take(&u->call->server->upload_budget, sizeof *k + cap);
+    k->charged = ledger_take(&u->call->server->upload_budget, sizeof *k);
     if (!k->charged) {
         u->n_uncharged++;
         pause_reading(u, true);
@@ -312,7 +306,7 @@ static struct chunk *new_chunk(struct upload *u)
 /* The last chunk of the queue when it has room, or a new one. */
 static struct chunk *open_chunk(struct upload *u)
 {
-    bool room = !list_empty(&u->queue) && last_chunk(u)->len < last_chunk(u)->cap;
+    bool room = !list_empty(&u->queue) && last_chunk(u)->len < CHUNK_LEN;
     return room ? last_chunk(u) : new_chunk(u);
 }
 
@@ -323,7 +317,7 @@ static str append(struct upload *u, str bytes)
         struct chunk *k = open_chunk(u);
         if (!k)
             break;
-        str piece = str_head(bytes, k->cap - k->len);
+        str piece = str_head(bytes, CHUNK_LEN - k->len);
         memcpy(k->bytes + k->len, piece.p, piece.len);
         k->len += piece.len;
         bytes = str_skip(bytes, piece.len);
@@ -369,7 +363,8 @@ static void room(struct call *c)
 static void free_state(struct call *c)
 {
     struct upload *u = c->state;
-    free_object(u);
+    receive_deinit(&u->receive);
+    splitter_deinit(&u->splitter);
     grpc_reply_deinit(&u->reply);
     free(u);
 }

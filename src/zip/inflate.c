@@ -308,7 +308,8 @@ static inline void copy16(uint8_t *to, const uint8_t *from)
 
 /* Copies whole words: up to 31 bytes more than len are written. Where the match overlaps itself
  * by less than a word, each step moves on by dist alone, so that it reads what it has written. */
-static inline void copy_match(uint8_t *to, unsigned dist, unsigned len)
+static inline __attribute__((always_inline)) void copy_match(uint8_t *to, unsigned dist,
+                                                             unsigned len)
 {
     const uint8_t *from = to - dist, *end = to + len;
     if (dist >= 16) {

@@ -13,8 +13,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* Honest writers make blocks of many thousand symbols, each a byte or more. */
-#define OUTPUT_PER_BLOCK 4096
+/* Honest writers make blocks of many thousand symbols, each a byte or more: zlib 16,383, unless a
+ * file ends before. */
+#define OUTPUT_PER_BLOCK 8192
 
 /* A thread needs half a MiB, and a moment to wake up. */
 #define HELPERS_MAX  3

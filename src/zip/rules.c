@@ -13,7 +13,7 @@ const struct zip_limits zip_limits_default = {
     .max_ratio = 100,
     .max_skill_md = 1048576,
     .max_findings = 100,
-    .max_blocks = 65536,
+    .max_blocks = 16384,
 };
 
 const struct zip_rule *zip_rule(enum zip_rule_id id)

@@ -11,8 +11,8 @@
 
 #include <stdlib.h>
 
-/* A header and the descriptor before it: what is looked at between two entries' data. */
-#define STRIDE KIB(4)
+/* What is looked at between two entries' data: a descriptor and a header. */
+#define STRIDE 512
 
 #define WALK_FINDING(rule, en, offset, fmt, ...)                                                   \
     findings_add(&a->found, rule, (en)->pub->name, (offset), fmt,                                  \

@@ -26,7 +26,7 @@ struct zip_limits {
     uint32_t max_skill_md;     /* measured bytes: 1,048,576 */
     uint32_t max_findings;     /* findings kept in a report (more are counted, but for the first
                                 * of each further rule): 100 */
-    uint32_t max_blocks;       /* deflate blocks beyond one per 4 KiB of output: 65,536 */
+    uint32_t max_blocks;       /* deflate blocks beyond one per 8 KiB of content: 16,384 */
 };
 extern const struct zip_limits zip_limits_default;
 

@@ -177,13 +177,13 @@ def expansion():
 
 def cpu():
     r = Rule("cpu")
-    r.fails("empty-blocks", one(b"", raw=empty_blocks(5 * 65537) + b"\3\0"))
-    half = empty_blocks(5 * 40000) + b"\3\0"
+    r.fails("empty-blocks", one(b"", raw=empty_blocks(5 * 16386) + b"\3\0"))
+    half = empty_blocks(5 * 10000) + b"\3\0"
     r.fails("in-all", archive(Entry(b"a", b"", raw=half), Entry(b"b", b"", raw=half)))
     calm = b"the quick brown fox\n" * 20000
-    for blocks, check in ((65500, r.near), (65800, r.fails)):
+    for blocks, check in ((16300, r.near), (16600, r.fails)):
         check(f"{blocks}", one(calm, raw=empty_blocks(5 * blocks) + deflate(calm)))
-    r.near("block-for-each-4096", one(calm[:80 << 12], raw=b"".join(
+    r.near("blocks-of-4096", one(calm[:80 << 12], raw=b"".join(
         stored_block(calm[at << 12:at + 1 << 12], int(at == 79)) for at in range(80))))
 
 
