@@ -46,12 +46,19 @@ static void scan_piece(struct sink *s, str piece)
         s->tail = s->tail >> 8 | (uint32_t)p[i] << 24;
 }
 
+/* Too long a text is refused by its measured size; one that memory cannot hold is an error. */
+static enum err keep_text(struct buf *text, str piece, struct error *e)
+{
+    bool fits = !text->failed && piece.len <= text->max - text->len;
+    buf_add(text, piece);
+    return fits ? buf_status(text, e) : ERR_OK;
+}
+
 static enum err sink_piece(void *ctx, str piece, struct error *e)
 {
     struct sink *s = ctx;
-    (void)e;
     if (s->skill_md)
-        buf_add(s->skill_md, piece); /* too long a text is refused by its measured size */
+        TRY(keep_text(s->skill_md, piece, e));
     if (s->scan)
         scan_piece(s, piece);
     return ERR_OK;

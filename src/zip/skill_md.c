@@ -22,24 +22,29 @@ static bool is_skeleton(str s)
     return str_eq_nocase(s, STR("SKlLL.rnd")) || str_eq_nocase(s, STR("skill.rnd"));
 }
 
-/* The ASCII part of UTS 39's table, as far as these names go. */
-static str ascii_skeleton(str name, struct buf *out)
+static char skeleton_char(char c)
 {
+    return c == 'I' || c == '1' || c == '|' ? 'l' : c == '0' ? 'O' : c;
+}
+
+/* The ASCII part of UTS 39's table, as far as these names go. out has room for two bytes of each.
+ */
+static str ascii_skeleton(str name, char *out)
+{
+    size_t len = 0;
     for (size_t i = 0; i < name.len; i++) {
-        char c = name.p[i];
-        if (c == 'm')
-            buf_add(out, STR("rn"));
-        else
-            buf_add_char(out, c == 'I' || c == '1' || c == '|' ? 'l' : c == '0' ? 'O' : c);
+        bool m = name.p[i] == 'm';
+        out[len++] = m ? 'r' : skeleton_char(name.p[i]);
+        if (m)
+            out[len++] = 'n';
     }
-    return buf_view(out);
+    return str_of(out, len);
 }
 
 static bool ascii_lookalike(str name)
 {
-    CLEANUP(buf_deinit) struct buf b;
-    buf_init(&b, 2 * LOOKALIKE_MAX);
-    return str_eq_nocase(name, SKILL_MD) || is_skeleton(ascii_skeleton(name, &b));
+    char skeleton[2 * LOOKALIKE_MAX];
+    return str_eq_nocase(name, SKILL_MD) || is_skeleton(ascii_skeleton(name, skeleton));
 }
 
 static enum err lookalike(struct unicode *u, str name, bool *ret, struct error *e)

@@ -111,6 +111,7 @@ static enum err descend(struct reader *r, const char *name, struct error *e)
                     NAME_DEPTH_MAX);
     TRY(sys_openat(outer, name, O_DIRECTORY | O_RDONLY | O_NOFOLLOW, 0, &fd, e));
     buf_add_char(&r->path, '/');
+    TRY(buf_status(&r->path, e));
     r->depth++;
     r->dirfd = fd;
     enum err err = sys_each_name(fd, visit, r, e);
@@ -158,13 +159,12 @@ static enum err visit(void *ctx, const char *name, struct error *e)
 {
     struct reader *r = ctx;
     size_t before = r->path.len;
-    buf_add_c(&r->path, name);
-    if (r->path.failed) {
-        r->path.failed = false;
+    if (before + strlen(name) + 1 > r->path.max) /* with a slash behind it */
         return FAIL(e, ERR_INVALID_ARGUMENT, "pack.path_too_long",
                     "a path is longer than %d bytes: \"%s\"", NAME_PATH_MAX,
                     shown(buf_view(&r->path)).text);
-    }
+    buf_add_c(&r->path, name);
+    TRY(buf_status(&r->path, e));
     enum err err = visit_path(r, name, e);
     if (err != ERR_OK && e->sys && !r->named) {
         r->named = true;
