@@ -2,8 +2,8 @@
 
 #include "base/macro.h"
 #include "base/sys.h"
+#include "zip/glob.h"
 
-#include <fnmatch.h>
 #include <stdlib.h>
 
 #define KEY_SEARCH KIB(64)
@@ -23,10 +23,10 @@ static const char *const secrets[] = {
 };
 static const char *const key_files[] = {"*.pem", "*.key"};
 
-static bool matches(const char *name, const char *const *patterns, size_t n)
+static bool matches(str name, const char *const *patterns, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (fnmatch(patterns[i], name, 0) == 0)
+        if (glob_match(str_c(patterns[i]), name))
             return true;
     return false;
 }
@@ -35,28 +35,18 @@ static bool matches(const char *name, const char *const *patterns, size_t n)
 
 enum exclude exclude_name(str name, unsigned kind)
 {
-    char c[256]; /* NAME_MAX and a NUL: no file system has longer ones */
     bool directory = kind == S_IFDIR || kind == S_IFLNK; /* a link to what would be left out */
-    if (name.len >= sizeof c)
-        return EXCLUDE_NO;
-    memcpy(c, name.p, name.len);
-    c[name.len] = '\0';
-    if (MATCHES(c, secrets))
+    if (MATCHES(name, secrets))
         return EXCLUDE_SECRET;
-    if (MATCHES(c, junk) || (directory && MATCHES(c, junk_directories)) ||
-        (kind != S_IFDIR && MATCHES(c, junk_files)))
+    if (MATCHES(name, junk) || (directory && MATCHES(name, junk_directories)) ||
+        (kind != S_IFDIR && MATCHES(name, junk_files)))
         return EXCLUDE_JUNK;
     return EXCLUDE_NO;
 }
 
 bool exclude_may_hold_key(str name)
 {
-    char c[256];
-    if (name.len >= sizeof c)
-        return false;
-    memcpy(c, name.p, name.len);
-    c[name.len] = '\0';
-    return MATCHES(c, key_files);
+    return MATCHES(name, key_files);
 }
 
 enum err exclude_holds_key(int fd, bool *ret, struct error *e)
