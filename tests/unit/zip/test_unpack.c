@@ -4,8 +4,12 @@
 #include "zip/unpack.h"
 
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -141,6 +145,99 @@ TEST(a_name_that_is_taken_meanwhile_is_left_alone)
               ERR_ALREADY_EXISTS, &e);
     CHECK(zt_run("rmdir \"$DIR/out\""));
     check_nothing_left();
+    done();
+}
+
+/* --- somebody who may write there meddles --- */
+
+static const char *planted;
+
+static void plant(void *ctx, uint64_t bytes)
+{
+    (void)ctx, (void)bytes;
+    if (planted)
+        CHECK(zt_run(planted));
+    planted = NULL;
+}
+
+/* Unpacks while the command runs, behind the first file; the victim must stay as it is. */
+static void check_planted(const char *command)
+{
+    enum err err;
+    CHECK(zt_run("mkdir \"$DIR/victim\" && echo mine >\"$DIR/victim/f\""));
+    planted = command;
+    err = zip_unpack(zip_fd, &report, test_dirfd(), "out", plant, NULL, &e);
+    if (err != ERR_PERMISSION_DENIED && err != ERR_ALREADY_EXISTS)
+        test_fail(__FILE__, __LINE__, "%s: %s", err_name(err), e.msg);
+    CHECK(!planted);
+    CHECK(zt_run("cd \"$DIR\" && [ \"$(ls -A victim)\" = f ] && [ \"$(cat victim/f)\" = mine ] && "
+                 "rm -r victim"));
+    check_nothing_left();
+}
+
+TEST(a_planted_link_to_a_directory_is_not_followed)
+{
+    make("add('d/f', 'x', 0)");
+    check_planted("cd \"$DIR\"/.unpack-* && ln -s \"$DIR/victim\" d");
+    check_planted("cd \"$DIR\"/.unpack-* && ln -s ../victim d");
+    done();
+}
+
+TEST(a_planted_link_to_a_file_is_not_written_through)
+{
+    make("add('f', 'x', 0)");
+    check_planted("cd \"$DIR\"/.unpack-* && ln -s ../victim/f f");
+    check_planted("cd \"$DIR\"/.unpack-* && ln \"$DIR/victim/f\" f");
+    done();
+}
+
+TEST(a_planted_file_where_a_directory_belongs_is_an_error)
+{
+    make("add('d/f', 'x', 0)");
+    planted = "cd \"$DIR\"/.unpack-* && touch d";
+    CHECK_ERR(zip_unpack(zip_fd, &report, test_dirfd(), "out", plant, NULL, &e), ERR_NOT_FOUND, &e);
+    check_nothing_left();
+    done();
+}
+
+/* --- no room --- */
+
+TEST(a_file_that_may_not_grow_leaves_nothing)
+{
+    const struct rlimit limit = {.rlim_cur = 50000, .rlim_max = RLIM_INFINITY};
+    make("add('d/big', 'x' * 100000, 0)");
+    CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR && setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    CHECK(unpack("out") != ERR_OK);
+    check_nothing_left();
+    done();
+}
+
+/* A disk of its own, which ends with this test's process. */
+TEST(a_full_disk_leaves_nothing)
+{
+    char path[200];
+    make("import random; add('d/noise', random.randbytes(200000), 0)");
+    snprintf(path, sizeof path, "%s/disk", test_dir());
+    CHECK(mkdir(path, 0700) == 0);
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", path, "tmpfs", 0, "size=100k") != 0)
+        test_skip("file systems cannot be mounted here");
+    int disk = open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+    CHECK_ERR(zip_unpack(zip_fd, &report, disk, "out", NULL, NULL, &e), ERR_RESOURCE_EXHAUSTED, &e);
+    close(disk);
+    CHECK(zt_run("cd \"$DIR/disk\" && [ -z \"$(ls -A)\" ]"));
+    done();
+}
+
+TEST(ten_thousand_files_and_the_longest_names)
+{
+    make("z.compression = 0\n"
+         "for i in range(9990): z.writestr('d%d/f%d' % (i % 50, i), b'x')\n"
+         "z.writestr('/'.join([chr(97 + i) * 204 for i in range(5)]), b'deep')\n"
+         "z.writestr('p' * 255, b'long')\nz.writestr('l/' * 31 + 'f', b'levels')");
+    CHECK_OK(unpack("out"), &e);
+    CHECK(zt_run("cd \"$DIR\" && [ $(find out -type f | wc -l) = 9994 ] && mkdir ref && cd ref && "
+                 "unzip -qq ../in.zip && cd .. && diff -r ref out"));
     done();
 }
 
