@@ -74,7 +74,7 @@ static enum err open_path(const char *path, struct stat *ret, int *ret_fd, struc
 
 static enum err do_found(struct audit *a, const struct audit_found *f, struct error *e)
 {
-    struct stat st;
+    struct stat st = {0};
     CLEANUP(sys_closep) int fd = -1;
     struct error why;
     if (f->problem)
@@ -114,7 +114,7 @@ static enum err do_directory(struct audit *a, const char *path, int dirfd, struc
 
 static enum err do_path(struct audit *a, const char *path, struct error *e)
 {
-    struct stat st;
+    struct stat st = {0};
     CLEANUP(sys_closep) int fd = -1;
     struct error why;
     if (open_path(path, &st, &fd, &why) != ERR_OK)
