@@ -107,7 +107,7 @@ static enum err pull_directory(struct pull *p, struct error *e)
     TRY(audit(p, fd, &report, e));
     TRY(unpack(p, fd, &report, e));
     for (size_t i = 0; i < report.n_entries; i++)
-        p->n_files += !report.entries[i].directory && !zip_unpack_leaves_out(&report.entries[i]);
+        p->n_files += !report.entries[i].directory && !report.entries[i].left_out;
     return ERR_OK;
 }
 

@@ -190,10 +190,18 @@ enum err meta_artifact_referenced(struct meta_txn *t, const struct digest *d, bo
 
 /* --- manifests --- */
 
+/* The n files of a manifest; get gives the i-th. Its path may end with the next call. */
+struct meta_file_source {
+    enum err (*get)(void *ctx, uint32_t i, struct meta_file *ret, struct error *e);
+    void *ctx;
+    uint32_t n;
+};
+
 /* Records the manifest of an archive that meta_version_add recorded, in the order given; one that
- * is there is left alone. n > 0. NOT_FOUND: no such archive. */
+ * is there is left alone. n > 0. At most a few hundred KiB of memory besides what the backend needs
+ * for a transaction. NOT_FOUND: no such archive. Also the errors of get. */
 enum err meta_files_put(struct meta_txn *t, const struct digest *artifact,
-                        const struct meta_file *files, uint32_t n, struct error *e);
+                        const struct meta_file_source *files, struct error *e);
 /* The n files from number first on, all of which the archive's n_files promises; the memory needed
  * grows with n alone. DATA_LOSS when they are not there. */
 enum err meta_files_get(struct meta_txn *t, const struct digest *artifact, uint32_t first,

@@ -5,7 +5,8 @@
 #include "meta/codec.h"
 #include "meta/record.h"
 
-#define PART_ROWS 64u /* some 70 KiB with the longest names */
+#define PART_ROWS 64u      /* some 70 KiB with the longest names */
+#define PATHS_MAX KIB(256) /* what their paths may take meanwhile */
 
 static struct meta_key artifact_key(const struct digest *artifact)
 {
@@ -21,37 +22,49 @@ static struct meta_key part_key(const struct digest *artifact, uint32_t part)
     return k;
 }
 
-/* n: at most PART_ROWS. */
-static enum err part_put(struct meta_txn *t, const struct digest *artifact, uint32_t part,
-                         const struct meta_file *files, size_t n, struct error *e)
+/* The file with a path that stays. */
+static enum err get_copy(const struct meta_file_source *files, uint32_t i, struct arena *a,
+                         struct meta_file *ret, struct error *e)
 {
+    TRY(files->get(files->ctx, i, ret, e));
+    return arena_dup(a, ret->path, &ret->path) ? ERR_OK : FAIL_NOMEM(e);
+}
+
+/* Puts the files from number first on, as many as a part holds, and adds up their sizes. */
+static enum err part_put(struct meta_txn *t, const struct digest *artifact,
+                         const struct meta_file_source *files, uint32_t first, uint64_t *size,
+                         struct error *e)
+{
+    struct meta_file file[PART_ROWS];
     file_record rows[PART_ROWS], *items[PART_ROWS];
     files_record m = STIGMER__STORAGE__V1__FILES_RECORD__INIT;
-    struct meta_key key = part_key(artifact, part);
-    for (size_t i = 0; i < n; i++) {
-        codec_file_to(&files[i], &rows[i]);
-        items[i] = &rows[i];
-    }
+    struct meta_key key = part_key(artifact, first / PART_ROWS);
+    CLEANUP(arena_deinit) struct arena a;
+    arena_init(&a, PATHS_MAX);
     m.items = items;
-    m.n_items = n;
+    for (; m.n_items < PART_ROWS && first + m.n_items < files->n; m.n_items++) {
+        size_t i = m.n_items;
+        TRY(get_copy(files, first + (uint32_t)i, &a, &file[i], e));
+        codec_file_to(&file[i], &rows[i]);
+        items[i] = &rows[i];
+        *size += file[i].size;
+    }
     return record_put_message(t, META_FILES, &key, &m.base, e);
 }
 
 static enum err put_all(struct meta_txn *t, const struct digest *artifact, artifact_record *m,
-                        const struct meta_file *files, uint32_t n, struct error *e)
+                        const struct meta_file_source *files, struct error *e)
 {
     struct meta_key key = artifact_key(artifact);
-    m->n_files = n;
+    m->n_files = files->n;
     m->files_size = 0;
-    for (uint32_t i = 0; i < n; i++)
-        m->files_size += files[i].size;
-    for (uint32_t i = 0; i < n; i += PART_ROWS)
-        TRY(part_put(t, artifact, i / PART_ROWS, files + i, MIN(n - i, PART_ROWS), e));
+    for (uint32_t i = 0; i < files->n; i += PART_ROWS)
+        TRY(part_put(t, artifact, files, i, &m->files_size, e));
     return record_put_message(t, META_ARTIFACTS, &key, &m->base, e);
 }
 
 enum err meta_files_put(struct meta_txn *t, const struct digest *artifact,
-                        const struct meta_file *files, uint32_t n, struct error *e)
+                        const struct meta_file_source *files, struct error *e)
 {
     artifact_record *m;
     struct meta_key key = artifact_key(artifact);
@@ -59,7 +72,7 @@ enum err meta_files_put(struct meta_txn *t, const struct digest *artifact,
     arena_init(&a, KIB(16));
     TRY(record_get_message(t, META_ARTIFACTS, &key,
                            &stigmer__storage__v1__artifact_record__descriptor, &a, &m, e));
-    return m->n_files ? ERR_OK : put_all(t, artifact, m, files, n, e);
+    return m->n_files ? ERR_OK : put_all(t, artifact, m, files, e);
 }
 
 static enum err missing(struct error *e)

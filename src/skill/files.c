@@ -76,10 +76,15 @@ struct late_manifest {
     struct manifest manifest;
 };
 
+static void late_manifest_deinit(struct late_manifest *m)
+{
+    manifest_deinit(&m->manifest);
+}
+
 static enum err put_txn(struct meta_txn *t, void *arg, struct error *e)
 {
-    const struct late_manifest *m = arg;
-    return meta_files_put(t, m->archive, m->manifest.files, m->manifest.n, e);
+    struct late_manifest *m = arg;
+    return manifest_put(t, m->archive, &m->manifest, e);
 }
 
 static enum err audit_stored(const struct artifact *artifact, struct zip_report *ret,
@@ -103,14 +108,15 @@ static enum err make_manifest(struct skill_service *s, const struct digest *arch
 {
     CLEANUP(artifact_deinit) struct artifact artifact = ARTIFACT_INIT;
     CLEANUP(zip_report_deinit) struct zip_report report = {0};
-    CLEANUP(manifest_deinit) struct manifest manifest = MANIFEST_INIT;
+    CLEANUP(late_manifest_deinit)
+    struct late_manifest late = {.archive = archive, .manifest = MANIFEST_INIT};
     char key[STORE_KEY_MAX];
     bool ready;
     store_key(archive, key);
     TRY(skill_open_artifact(s, str_c(key), false, &ready, &artifact, e));
     TRY(audit_stored(&artifact, &report, e));
-    TRY(manifest_of(&report, &manifest, e));
-    return meta_write(s->meta, put_txn, &(struct late_manifest){archive, manifest}, e);
+    TRY(manifest_of(&report, artifact.fd, artifact.len, &late.manifest, e));
+    return meta_write(s->meta, put_txn, &late, e);
 }
 
 static enum err get_artifact(struct meta_txn *t, const struct digest *archive,

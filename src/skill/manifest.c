@@ -1,38 +1,39 @@
 #include "skill/manifest.h"
 
-#include "zip/unpack.h"
-
 #include <stdlib.h>
 
-static int by_path(const void *a, const void *b)
+enum err manifest_of(const struct zip_report *report, int fd, uint64_t size, struct manifest *ret,
+                     struct error *e)
 {
-    return str_cmp(((const struct meta_file *)a)->path, ((const struct meta_file *)b)->path);
-}
-
-static struct meta_file file_of(const struct zip_entry *z)
-{
-    return (struct meta_file){
-        .path = z->name,
-        .size = z->usize,
-        .sha256 = z->sha256,
-        .mode = z->mode,
-    };
-}
-
-enum err manifest_of(const struct zip_report *report, struct manifest *ret, struct error *e)
-{
-    *ret = (struct manifest){.files = calloc(report->n_entries + 1, sizeof *ret->files)};
+    *ret = (struct manifest){.report = report};
+    ret->files = calloc(report->n_entries + 1, sizeof *ret->files);
     if (!ret->files)
         return FAIL_NOMEM(e);
-    for (size_t i = 0; i < report->n_entries; i++)
-        if (!report->entries[i].directory && !zip_unpack_leaves_out(&report->entries[i]))
-            ret->files[ret->n++] = file_of(&report->entries[i]);
-    qsort(ret->files, ret->n, sizeof *ret->files, by_path);
-    return ERR_OK;
+    for (uint32_t i = 0; i < report->n_entries; i++)
+        if (!report->entries[i].directory && !report->entries[i].left_out)
+            ret->files[ret->n++] = i;
+    TRY(zip_names_open(fd, size, &ret->names, e));
+    return zip_names_sort(ret->names, report->entries, ret->files, ret->n, e);
+}
+
+static enum err get_file(void *ctx, uint32_t i, struct meta_file *ret, struct error *e)
+{
+    const struct manifest *m = ctx;
+    const struct zip_entry *z = &m->report->entries[m->files[i]];
+    *ret = (struct meta_file){.size = z->usize, .sha256 = z->sha256, .mode = z->mode};
+    return zip_names_get(m->names, z, &ret->path, e);
+}
+
+enum err manifest_put(struct meta_txn *t, const struct digest *archive, struct manifest *m,
+                      struct error *e)
+{
+    const struct meta_file_source files = {.get = get_file, .ctx = m, .n = m->n};
+    return meta_files_put(t, archive, &files, e);
 }
 
 void manifest_deinit(struct manifest *m)
 {
+    zip_names_close(m->names);
     free(m->files);
     *m = MANIFEST_INIT;
 }

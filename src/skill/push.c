@@ -99,7 +99,7 @@ static struct meta_version next_version(const struct push *p, const struct meta_
     };
 }
 
-static enum err add_version(struct meta_txn *t, const struct push *p, struct meta_skill *head,
+static enum err add_version(struct meta_txn *t, struct push *p, struct meta_skill *head,
                             bool exists, const struct meta_version *previous, struct error *e)
 {
     uint64_t sequence, seq = exists ? head->last_seq + 1 : 1;
@@ -110,7 +110,7 @@ static enum err add_version(struct meta_txn *t, const struct push *p, struct met
     struct meta_version v = next_version(p, head, previous, sequence, time_ns);
     TRY(meta_text_put(t, &p->text, p->skill_md, e));
     TRY(meta_version_add(t, head->number, &v, e));
-    TRY(meta_files_put(t, &p->hash, p->manifest.files, p->manifest.n, e));
+    TRY(manifest_put(t, &p->hash, &p->manifest, e));
     if (tag_is_real(v.tag))
         TRY(change_tag(t, &p->by, head->number, v.tag, v.seq, time_ns, e));
     return meta_skill_put(t, head, e);
@@ -118,7 +118,7 @@ static enum err add_version(struct meta_txn *t, const struct push *p, struct met
 
 static enum err push_txn(struct meta_txn *t, void *arg, struct error *e)
 {
-    const struct push *p = arg;
+    struct push *p = arg;
     struct meta_skill head;
     struct meta_version current = {0};
     bool same = false;
@@ -191,7 +191,7 @@ static enum err check_text(const struct push *p, struct error *e)
     return ERR_OK;
 }
 
-static enum err take_report(struct push *p, struct error *e)
+static enum err take_report(struct push *p, const struct spool *spool, struct error *e)
 {
     if (!zip_report_accepted(&p->report)) {
         const char *reason = zip_report_reason(&p->report);
@@ -201,8 +201,9 @@ static enum err take_report(struct push *p, struct error *e)
     }
     if (!arena_dup(p->a, buf_view(&p->report.skill_md), &p->skill_md))
         return FAIL_NOMEM(e);
+    buf_deinit(&p->report.skill_md);
     TRY(check_text(p, e));
-    TRY(manifest_of(&p->report, &p->manifest, e));
+    TRY(manifest_of(&p->report, spool_fd(spool), p->size, &p->manifest, e));
     return sha256_of(p->skill_md, &p->text, e);
 }
 
@@ -210,7 +211,7 @@ static enum err audit(struct push *p, struct spool *spool, struct pool *workers,
 {
     const struct zip_audit_options o = {.flags = ZIP_AUDIT_DIGESTS, .workers = workers};
     TRY(zip_audit(spool_fd(spool), p->size, &o, &p->report, e));
-    return take_report(p, e);
+    return take_report(p, spool, e);
 }
 
 enum err skill_push(struct skill_service *s, const struct skill_push *in, struct spool *spool,

@@ -4,23 +4,33 @@
 
 #include <stdlib.h>
 
-/* Beside the names (10,000 of at most 1 KiB) there are some hundred bytes an entry and 100
- * findings. */
-#define ARENA_MAX MIB(24)
+/* Some hundred bytes an entry, and 100 findings of at most 3 KiB. */
+#define ARENA_MAX MIB(2)
+
+str entry_name(struct audit *a, const struct entry *en)
+{
+    str name;
+    struct error e;
+    enum err err = zip_names_get(a->names, en->pub, &name, &e);
+    if (err != ERR_OK && a->names_error.code == ERR_OK)
+        a->names_error = e;
+    return err == ERR_OK ? name : STR_NULL;
+}
+
+static enum err get_name(void *ctx, size_t i, struct name_ref *ret, struct error *e)
+{
+    struct audit *a = ctx;
+    const struct entry *en = &a->entries[i];
+    *ret = (struct name_ref){.offset = en->at,
+                             .utf8_flag = en->h.flags & FLAG_UTF8,
+                             .host = (uint8_t)(en->h.version_made >> 8)};
+    return zip_names_get(a->names, en->pub, &ret->name, e);
+}
 
 static enum err check_names(struct audit *a, struct error *e)
 {
-    CLEANUP(freep) struct name_ref *refs = calloc(a->n_entries + 1, sizeof *refs);
-    if (!refs)
-        return FAIL_NOMEM(e);
-    for (size_t i = 0; i < a->n_entries; i++) {
-        const struct cdh *h = &a->entries[i].h;
-        refs[i] = (struct name_ref){.name = a->entries[i].pub->name,
-                                    .offset = a->entries[i].at,
-                                    .utf8_flag = h->flags & FLAG_UTF8,
-                                    .host = (uint8_t)(h->version_made >> 8)};
-    }
-    return names_check(&a->found, refs, a->n_entries, e);
+    const struct name_source source = {.get = get_name, .ctx = a, .n = a->n_entries};
+    return names_check(&a->found, &source, e);
 }
 
 static enum err run_stages(struct audit *a, struct error *e)
@@ -43,13 +53,19 @@ static enum err run_stages(struct audit *a, struct error *e)
 static enum err run(struct audit *a, struct error *e)
 {
     TRY(window_init(&a->win, a->fd, a->size, e));
+    TRY(zip_names_open(a->fd, a->size, &a->names, e));
     TRY(run_stages(a, e));
-    return a->found.nomem ? FAIL_NOMEM(e) : ERR_OK;
+    if (a->names_error.code != ERR_OK)
+        *e = a->names_error;
+    else if (a->found.nomem)
+        return FAIL_NOMEM(e);
+    return a->names_error.code;
 }
 
 static void audit_deinit(struct audit *a)
 {
     window_deinit(&a->win);
+    zip_names_close(a->names);
     free(a->entries);
     free(a->order);
 }

@@ -8,8 +8,9 @@
 
 struct entry {
     struct cdh h;
-    uint64_t at;           /* offset of the central header */
+    uint32_t at;           /* offset of the central header */
     struct zip_entry *pub; /* in the report */
+    bool skill_md;         /* the root SKILL.md, by its name */
     bool measured;         /* its data was read: pub->usize is true */
     bool signature_found;  /* in the data, where it was looked for */
     struct content content;
@@ -28,9 +29,9 @@ struct audit {
     uint64_t eocd_at;
     struct entry *entries;            /* owned */
     struct zip_entry *public_entries; /* the report's */
-    char *names;                      /* in the report: room for the next names */
-    size_t names_left;
-    uint32_t *order; /* owned: entries by local header offset */
+    struct zip_names *names;          /* owned */
+    struct error names_error;         /* sticky: a name could not be read */
+    uint32_t *order;                  /* owned: entries by local header offset */
     size_t n_entries;
     size_t n_walked;        /* in that order: those that have a record of their own */
     struct entry *skill_md; /* the one whose text is wanted, or NULL */
@@ -65,7 +66,11 @@ void entry_check_local(struct audit *a, const struct entry *en, const struct loc
 
 /* skill_md.c: which entries may be taken for SKILL.md, and its measured content. */
 enum err audit_skill_md(struct audit *a, struct error *e);
-/* The entry is the root SKILL.md itself. */
-bool skill_md_is(const struct zip_entry *z);
+/* The name of the root SKILL.md itself. */
+bool skill_md_is(str name);
+
+/* audit.c: the entry's name, as zip_names_get. Empty when it cannot be read: that ends the audit
+ * with an error, after the stage that it is in. */
+str entry_name(struct audit *a, const struct entry *en);
 
 #endif

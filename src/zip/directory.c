@@ -1,51 +1,41 @@
 #include "zip/audit.h"
 
 #include "zip/names.h"
+#include "zip/unpack.h"
 
 #include <stdlib.h>
-
-/* Names longer than the profile allows are kept cut: enough to be refused and shown. */
-#define NAME_KEPT  (NAME_PATH_MAX + 1)
-#define NAME_CHUNK ((size_t)16000)
+#include <xxhash.h>
 
 static bool is_executable(const struct cdh *h)
 {
     return h->external_attr >> 16 & 0111;
 }
 
-/* Names are packed into chunks: the list of 10,000 entries should not cost a block each. */
-static bool keep_name(struct audit *a, str name, str *ret)
+/* What is known of the name once it is not at hand any more. */
+static void keep_name(struct entry *en, str name)
 {
-    if (name.len > a->names_left) {
-        a->names_left = NAME_CHUNK;
-        a->names = arena_alloc(&a->report->arena, NAME_CHUNK);
-        if (!a->names)
-            return false;
-    }
-    *ret = str_of(a->names, name.len);
-    if (name.len == 0) /* and perhaps nowhere to keep it yet */
-        return true;
-    memcpy(a->names, name.p, name.len);
-    a->names += name.len;
-    a->names_left -= name.len;
-    return true;
+    struct zip_entry *z = en->pub;
+    str kept = str_head(name, NAME_KEPT);
+    z->name_at = en->at + CDH_LEN;
+    z->name_len = (uint16_t)kept.len;
+    z->name_hash = XXH3_64bits(kept.p, kept.len);
+    z->directory = name_is_directory(name);
+    z->left_out = zip_unpack_leaves_out(kept);
+    z->mode = zip_unpack_mode(kept, is_executable(&en->h) && !z->directory);
+    en->skill_md = skill_md_is(kept);
 }
 
-static enum err keep_entry(struct audit *a, struct entry *en, const struct cdh *h, uint64_t at,
-                           str name, struct error *e)
+static void keep_entry(struct audit *a, const struct cdh *h, uint64_t at, str name)
 {
     struct zip_entry *z = &a->public_entries[a->n_entries];
-    if (!keep_name(a, str_head(name, NAME_KEPT), &z->name))
-        return FAIL_NOMEM(e);
+    struct entry *en = &a->entries[a->n_entries];
     z->lfh_offset = h->lfh_offset;
     z->csize = h->csize;
     z->crc = h->crc;
     z->method = h->method;
-    z->directory = name_is_directory(name);
-    z->executable = is_executable(h) && !z->directory;
-    *en = (struct entry){.h = *h, .at = at, .pub = z};
+    *en = (struct entry){.h = *h, .at = (uint32_t)at, .pub = z};
+    keep_name(en, name);
     a->report->n_entries = ++a->n_entries;
-    return ERR_OK;
 }
 
 static void extent_finding(struct audit *a, uint64_t at, const char *what)
@@ -71,12 +61,11 @@ static enum err read_fixed(struct audit *a, uint64_t at, struct cdh *ret, struct
     return ERR_OK;
 }
 
-static void rule_no_entry_comment(struct audit *a, const struct entry *en)
+static void rule_no_entry_comment(struct audit *a, const struct entry *en, str name)
 {
     if (en->h.comment_len)
-        findings_add(&a->found, ZIP_RULE_NO_ENTRY_COMMENT, en->pub->name, en->at,
-                     "invalid ZIP file: \"%s\" has a comment",
-                     findings_show(&a->found, en->pub->name));
+        findings_add(&a->found, ZIP_RULE_NO_ENTRY_COMMENT, name, en->at,
+                     "invalid ZIP file: \"%s\" has a comment", findings_show(&a->found, name));
 }
 
 /* Reads the header at *at, judges it, and moves *at past it. */
@@ -91,8 +80,8 @@ static enum err read_header(struct audit *a, uint64_t *at, struct error *e)
     size_t len = (size_t)CDH_LEN + h.name_len + h.extra_len;
     TRY(window_view(&a->win, *at, len, &p, e));
     str name = str_of(p + CDH_LEN, h.name_len);
-    TRY(keep_entry(a, en, &h, *at, name, e));
-    rule_no_entry_comment(a, en);
+    keep_entry(a, &h, *at, name);
+    rule_no_entry_comment(a, en, str_head(name, NAME_KEPT));
     entry_check_central(a, en, name, str_of(p + CDH_LEN + h.name_len, h.extra_len));
     *at += len + h.comment_len;
     return ERR_OK;

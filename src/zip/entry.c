@@ -9,8 +9,8 @@
 
 /* A finding about entry en whose message ends with what the arguments say. */
 #define ENTRY_FINDING(rule, fmt, ...)                                                              \
-    findings_add(&a->found, rule, en->pub->name, en->at, "invalid ZIP file: \"%s\" " fmt,          \
-                 findings_show(&a->found, en->pub->name) __VA_OPT__(, ) __VA_ARGS__)
+    findings_add(&a->found, rule, entry_name(a, en), en->at, "invalid ZIP file: \"%s\" " fmt,      \
+                 findings_show(&a->found, entry_name(a, en)) __VA_OPT__(, ) __VA_ARGS__)
 
 /* --- the central header alone --- */
 
@@ -112,7 +112,8 @@ static central_rule_fn *const central_rules[] = {
 
 void entry_check_central(struct audit *a, const struct entry *en, str name, str extra)
 {
-    struct extra_place at = {.entry = en->pub->name, .name = name, .offset = en->at, .h = &en->h};
+    struct extra_place at = {
+        .entry = str_head(name, en->pub->name_len), .name = name, .offset = en->at, .h = &en->h};
     for (size_t i = 0; i < ARRAY_SIZE(central_rules); i++)
         central_rules[i](a, en);
     extra_check(&a->found, &at, extra);
@@ -142,7 +143,7 @@ static void rule_local_version(struct audit *a, const struct entry *en, const st
 
 static void rule_lfh_name(struct audit *a, const struct entry *en, const struct local *l)
 {
-    str central = en->pub->name;
+    str central = entry_name(a, en);
     if (l->name.len != en->h.name_len || !str_eq(str_head(l->name, central.len), central))
         ENTRY_FINDING(ZIP_RULE_LFH_NAME, "is named \"%s\" in its local header",
                       findings_show(&a->found, l->name));
@@ -207,7 +208,7 @@ static pair_rule_fn *const pair_rules[] = {
 void entry_check_local(struct audit *a, const struct entry *en, const struct local *l)
 {
     struct extra_place at = {
-        .entry = en->pub->name, .name = l->name, .offset = l->at, .local = true, .h = &en->h};
+        .entry = entry_name(a, en), .name = l->name, .offset = l->at, .local = true, .h = &en->h};
     for (size_t i = 0; i < ARRAY_SIZE(pair_rules); i++)
         pair_rules[i](a, en, l);
     extra_check(&a->found, &at, l->extra);

@@ -19,7 +19,7 @@ bool extra_find(str extras, uint16_t id, str *ret_data);
 
 /* Which header holds the fields. */
 struct extra_place {
-    str entry;       /* its name, outliving the findings */
+    str entry;       /* its name */
     str name;        /* the name in this very header */
     uint64_t offset; /* of the header */
     uint32_t external_attr;

@@ -6,8 +6,8 @@
 #define EXPANSION_SHIFT 6
 
 #define CONTENT_FINDING(rule, en, offset, fmt, ...)                                                \
-    findings_add(&a->found, rule, (en)->pub->name, (offset), fmt,                                  \
-                 findings_show(&a->found, (en)->pub->name) __VA_OPT__(, ) __VA_ARGS__)
+    findings_add(&a->found, rule, entry_name(a, en), (offset), fmt,                                \
+                 findings_show(&a->found, entry_name(a, en)) __VA_OPT__(, ) __VA_ARGS__)
 
 static void rule_expansion(struct audit *a, const struct entry *en)
 {

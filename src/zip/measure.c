@@ -97,8 +97,9 @@ static enum err measure_entry(struct audit *a, struct content_meter *m, struct e
                               .ctx = &sink,
                               .digest = digest ? &en->pub->sha256 : NULL};
     TRY(content_measure(m, &job, &en->content, e));
-    en->pub->usize = en->content.usize;
-    en->pub->mode = zip_unpack_mode(en->pub, str_of(en->content.head, sizeof en->content.head));
+    en->pub->usize = (uint32_t)en->content.usize; /* at most one more than declared */
+    if (str_eq(str_of(en->content.head, sizeof en->content.head), STR("#!")))
+        en->pub->mode = 0755;
     en->signature_found = sink.signature_found;
     en->measured = true;
     return ERR_OK;
@@ -269,9 +270,18 @@ static uint64_t declared(const struct audit *a)
 static struct entry *find_skill_md(struct audit *a)
 {
     for (size_t i = 0; i < a->n_walked; i++)
-        if (skill_md_is(walked_entry(a, i)->pub))
+        if (walked_entry(a, i)->skill_md)
             return walked_entry(a, i);
     return NULL;
+}
+
+/* All of it at once: growing step by step would leave holes as large. */
+static enum err make_room_for_skill_md(struct audit *a, struct error *e)
+{
+    if (!a->skill_md)
+        return ERR_OK;
+    size_t n = MIN(a->skill_md->h.usize, a->limits->max_skill_md);
+    return buf_reserve(&a->report->skill_md, n) ? ERR_OK : FAIL_NOMEM(e);
 }
 
 static unsigned wanted_helpers(const struct audit *a, uint64_t n_bytes)
@@ -290,6 +300,7 @@ enum err measure(struct audit *a, struct error *e)
     a->budget.max_blocks = a->limits->max_blocks + MIN(sum, max) / OUTPUT_PER_BLOCK;
     a->one_by_one = sum > max;
     a->output_left = a->one_by_one ? max : UINT64_MAX;
+    TRY(make_room_for_skill_md(a, e));
     TRY(team_new(a, &t, e));
     for (unsigned n = wanted_helpers(a, sum); n && call_helper(t, a->workers); n--)
         ;

@@ -254,14 +254,15 @@ static enum err check_one(const struct name *n, struct error *e)
     return rule_name_git(n, e);
 }
 
-enum err names_check(struct findings *f, const struct name_ref *refs, size_t n, struct error *e)
+enum err names_check(struct findings *f, const struct name_source *s, struct error *e)
 {
     CLEANUP(unicode_deinit) struct unicode u;
+    struct name_ref ref;
     unicode_init(&u);
-    for (size_t i = 0; i < n; i++) {
-        struct name one = {
-            .found = f, .unicode = &u, .ref = &refs[i], .path = name_path(refs[i].name)};
+    for (size_t i = 0; i < s->n; i++) {
+        TRY(s->get(s->ctx, i, &ref, e));
+        struct name one = {.found = f, .unicode = &u, .ref = &ref, .path = name_path(ref.name)};
         TRY(check_one(&one, e));
     }
-    return names_check_together(f, refs, n, &u, e);
+    return names_check_together(f, s, &u, e);
 }

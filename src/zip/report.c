@@ -42,13 +42,11 @@ void findings_add(struct findings *f, enum zip_rule_id rule, str entry, uint64_t
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    char *message = arena_dup_c(f->arena, str_c(text));
-    f->nomem |= !message;
-    if (!message)
-        return;
-    *item = (struct zip_finding){
-        .rule = zip_rule(rule), .entry = entry, .offset = offset, .message = message};
-    f->n++;
+    *item = (struct zip_finding){.rule = zip_rule(rule), .offset = offset};
+    item->message = arena_dup_c(f->arena, str_c(text));
+    bool kept = item->message && arena_dup(f->arena, entry, &item->entry);
+    f->nomem |= !kept;
+    f->n += kept;
 }
 
 const char *findings_show(struct findings *f, str name)

@@ -7,7 +7,7 @@
 #define FINDINGS_SHOWN_MAX 644 /* an escaped name of 160 bytes, "..." and a NUL */
 
 struct findings {
-    struct arena *arena; /* borrowed: holds items and messages */
+    struct arena *arena; /* borrowed: holds items, names and messages */
     struct zip_finding *items;
     size_t n, max;
     size_t n_dropped;
@@ -18,11 +18,12 @@ struct findings {
 };
 
 void findings_init(struct findings *f, struct arena *arena, size_t max);
-/* Keeps a finding; beyond the maximum it is counted, unless it is its rule's first. entry is
- * borrowed: it lives as long as the arena. */
+/* Keeps a finding, with a copy of entry; beyond the maximum it is counted, unless it is its rule's
+ * first. */
 void findings_add(struct findings *f, enum zip_rule_id rule, str entry, uint64_t offset,
                   const char *fmt, ...) __attribute__((format(printf, 5, 6), cold));
-/* name as a message may show it: escaped, long ones cut. The call after the next overwrites it. */
+/* A copy of name as a message may show it: escaped, long ones cut. The call after the next
+ * overwrites it. */
 const char *findings_show(struct findings *f, str name);
 
 #endif

@@ -12,9 +12,9 @@
  * of skill.md is skill.rnd. No name longer than this has such a skeleton. */
 #define LOOKALIKE_MAX 64
 
-bool skill_md_is(const struct zip_entry *z)
+bool skill_md_is(str name)
 {
-    return str_eq(z->name, SKILL_MD);
+    return str_eq(name, SKILL_MD);
 }
 
 static bool is_skeleton(str s)
@@ -66,10 +66,10 @@ static enum err lookalike(struct unicode *u, str name, bool *ret, struct error *
 static enum err rule_no_lookalike(struct audit *a, struct unicode *u, const struct entry *en,
                                   struct error *e)
 {
-    str root, rest, name = en->pub->name;
+    str root, rest, name = entry_name(a, en);
     bool hit = false;
     (void)str_cut(name, '/', &root, &rest);
-    if (skill_md_is(en->pub) || root.len > LOOKALIKE_MAX)
+    if (en->skill_md || root.len > LOOKALIKE_MAX)
         return ERR_OK;
     if (str_is_ascii(root))
         hit = ascii_lookalike(root);
@@ -84,14 +84,14 @@ static enum err rule_no_lookalike(struct audit *a, struct unicode *u, const stru
 
 static void skill_md_finding(struct audit *a, const struct entry *en, const char *text)
 {
-    findings_add(&a->found, ZIP_RULE_SKILL_MD, en->pub->name, en->at, "%s", text);
+    findings_add(&a->found, ZIP_RULE_SKILL_MD, entry_name(a, en), en->at, "%s", text);
 }
 
 static void rule_text(struct audit *a, const struct entry *en)
 {
     str text = buf_view(&a->report->skill_md);
     if (en->pub->usize > a->limits->max_skill_md)
-        findings_add(&a->found, ZIP_RULE_SKILL_MD, en->pub->name, en->at,
+        findings_add(&a->found, ZIP_RULE_SKILL_MD, entry_name(a, en), en->at,
                      "SKILL.md too large (max: %u bytes)", a->limits->max_skill_md);
     else if (en->pub->usize == 0)
         skill_md_finding(a, en, "SKILL.md is empty");
@@ -121,7 +121,7 @@ enum err audit_skill_md(struct audit *a, struct error *e)
     for (size_t i = 0; i < a->n_entries; i++) {
         const struct entry *en = &a->entries[i];
         TRY(rule_no_lookalike(a, &u, en, e));
-        if (skill_md_is(en->pub)) {
+        if (en->skill_md) {
             last = en;
             n++;
         }

@@ -3,7 +3,7 @@
  * may know it: folded; for a name that does not say it is UTF-8 also as code page 437, and as ISO
  * 8859-1, which fflate takes it for; for one made
  * on DOS also as Info-ZIP's unzip translates it, which heeds the UTF-8 flag only where an entry has
- * extra fields. Keys are compared by a 128-bit hash, so that memory stays small whatever the names;
+ * extra fields. Keys are compared by a 64-bit hash, so that memory stays small whatever the names;
  * a collision that somebody constructs gets his own archive refused and nothing else.
  */
 #include "base/macro.h"
@@ -18,9 +18,10 @@
 enum reading { AS_UTF8, AS_CP437, AS_LATIN1, AS_OEM, N_READINGS };
 
 struct key {
-    XXH128_hash_t hash;
-    uint32_t ref;
-    enum reading as;
+    uint64_t hash;
+    uint32_t ref; /* of the name, in the source */
+    uint8_t as;   /* of enum reading */
+    bool directory;
 };
 
 struct keys {
@@ -28,9 +29,17 @@ struct keys {
     size_t n;
 };
 
-static void keys_deinit(struct keys *k)
+/* What the rules work with. */
+struct together {
+    struct findings *found;
+    const struct name_source *names;
+    struct unicode *unicode;
+    struct keys keys; /* owned */
+};
+
+static void together_deinit(struct together *t)
 {
-    free(k->v);
+    free(t->keys.v);
 }
 
 static bool is_utf8_name(const struct name_ref *r)
@@ -69,117 +78,139 @@ static bool may_be(const struct name_ref *r, enum reading as)
     return as == AS_OEM ? made_on_dos(r) : !r->utf8_flag;
 }
 
-static enum err add_key(struct keys *k, const struct name_ref *refs, uint32_t i, enum reading as,
-                        struct unicode *u, struct error *e)
+static enum err add_key(struct together *t, struct name_ref *r, uint32_t ref, enum reading as,
+                        struct error *e)
 {
     str folded;
-    TRY(fold(u, &refs[i], as, &folded, e));
-    k->v[k->n++] = (struct key){.hash = XXH3_128bits(folded.p, folded.len), .ref = i, .as = as};
+    TRY(fold(t->unicode, r, as, &folded, e));
+    t->keys.v[t->keys.n++] = (struct key){.hash = XXH3_64bits(folded.p, folded.len),
+                                          .ref = ref,
+                                          .as = (uint8_t)as,
+                                          .directory = name_is_directory(r->name)};
     return ERR_OK;
 }
 
 static int by_hash(const void *a, const void *b)
 {
     const struct key *ka = a, *kb = b;
-    int order = XXH128_cmp(&ka->hash, &kb->hash);
-    return order ? order : (ka->ref > kb->ref) - (ka->ref < kb->ref);
+    if (ka->hash != kb->hash)
+        return ka->hash < kb->hash ? -1 : 1;
+    return (ka->ref > kb->ref) - (ka->ref < kb->ref);
 }
 
-static enum err make_keys(struct keys *k, const struct name_ref *refs, size_t n, struct unicode *u,
-                          struct error *e)
+typedef enum err reading_fn(struct together *t, struct name_ref *r, uint32_t ref, enum reading as,
+                            struct error *e);
+
+/* Calls fn for each name under each of its readings. */
+static enum err each_reading(struct together *t, reading_fn *fn, struct error *e)
 {
-    k->v = calloc(N_READINGS * n + 1, sizeof *k->v);
+    struct name_ref r;
+    for (uint32_t i = 0; i < t->names->n; i++) {
+        TRY(t->names->get(t->names->ctx, i, &r, e));
+        for (enum reading as = AS_UTF8; as < N_READINGS; as++)
+            if (may_be(&r, as))
+                TRY(fn(t, &r, i, as, e));
+    }
+    return ERR_OK;
+}
+
+static enum err make_keys(struct together *t, struct error *e)
+{
+    struct keys *k = &t->keys;
+    k->v = calloc(N_READINGS * t->names->n + 1, sizeof *k->v);
     if (!k->v)
         return FAIL_NOMEM(e);
-    for (uint32_t i = 0; i < n; i++)
-        for (enum reading as = AS_UTF8; as < N_READINGS; as++)
-            if (may_be(&refs[i], as))
-                TRY(add_key(k, refs, i, as, u, e));
+    TRY(each_reading(t, add_key, e));
     qsort(k->v, k->n, sizeof *k->v, by_hash);
     return ERR_OK;
 }
 
-static void same_key(struct findings *f, const struct name_ref *refs, const struct key *a,
-                     const struct key *b)
+static enum err same_key(struct together *t, const struct key *a, const struct key *b,
+                         struct error *e)
 {
     static const char *const readers[] = {
         [AS_CP437] = "readers that decode them as CP437",
         [AS_LATIN1] = "fflate, which decodes them as Latin-1",
         [AS_OEM] = "unzip, which translates names made on DOS",
     };
-    const struct name_ref *r = &refs[b->ref], *other = &refs[a->ref];
-    enum reading as = MAX(a->as, b->as);
+    struct name_ref r;
+    unsigned as = MAX(a->as, b->as);
+    TRY(t->names->get(t->names->ctx, a->ref, &r, e));
+    const char *other = findings_show(t->found, r.name);
+    TRY(t->names->get(t->names->ctx, b->ref, &r, e));
     if (as != AS_UTF8)
-        findings_add(f, ZIP_RULE_NAME_ENCODING, r->name, r->offset,
-                     "invalid ZIP file: \"%s\" and \"%s\" are one name to %s",
-                     findings_show(f, other->name), findings_show(f, r->name), readers[as]);
+        findings_add(t->found, ZIP_RULE_NAME_ENCODING, r.name, r.offset,
+                     "invalid ZIP file: \"%s\" and \"%s\" are one name to %s", other,
+                     findings_show(t->found, r.name), readers[as]);
     else
-        findings_add(f, ZIP_RULE_NAME_UNIQUE, r->name, r->offset,
-                     "invalid ZIP file: \"%s\" and \"%s\" are the same name to some systems",
-                     findings_show(f, other->name), findings_show(f, r->name));
+        findings_add(t->found, ZIP_RULE_NAME_UNIQUE, r.name, r.offset,
+                     "invalid ZIP file: \"%s\" and \"%s\" are the same name to some systems", other,
+                     findings_show(t->found, r.name));
+    return ERR_OK;
 }
 
-static void rule_name_unique(struct findings *f, const struct name_ref *refs, const struct keys *k)
+static enum err rule_name_unique(struct together *t, struct error *e)
 {
-    for (size_t i = 1; i < k->n; i++)
-        if (XXH128_isEqual(k->v[i - 1].hash, k->v[i].hash) && k->v[i - 1].ref != k->v[i].ref)
-            same_key(f, refs, &k->v[i - 1], &k->v[i]);
+    const struct key *k = t->keys.v;
+    for (size_t i = 1; i < t->keys.n; i++)
+        if (k[i - 1].hash == k[i].hash && k[i - 1].ref != k[i].ref)
+            TRY(same_key(t, &k[i - 1], &k[i], e));
+    return ERR_OK;
 }
 
 /* A file under that key, or NULL. */
-static const struct name_ref *find_file(const struct name_ref *refs, const struct keys *k,
-                                        str folded)
+static const struct key *find_file(const struct keys *k, str folded)
 {
-    XXH128_hash_t hash = XXH3_128bits(folded.p, folded.len);
+    uint64_t hash = XXH3_64bits(folded.p, folded.len);
     size_t low = 0, high = k->n;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        if (XXH128_cmp(&k->v[mid].hash, &hash) < 0)
+        if (k->v[mid].hash < hash)
             low = mid + 1;
         else
             high = mid;
     }
-    for (; low < k->n && XXH128_isEqual(k->v[low].hash, hash); low++)
-        if (!name_is_directory(refs[k->v[low].ref].name))
-            return &refs[k->v[low].ref];
+    for (; low < k->n && k->v[low].hash == hash; low++)
+        if (!k->v[low].directory)
+            return &k->v[low];
     return NULL;
 }
 
-static void check_parents(struct findings *f, const struct name_ref *refs, const struct keys *k,
-                          const struct name_ref *r, str folded)
+/* Gives *r anew: looking up the parent's name ended its view. */
+static enum err parent_is_file(struct together *t, const struct key *parent, struct name_ref *r,
+                               uint32_t ref, struct error *e)
 {
-    const struct name_ref *file = NULL;
-    ptrdiff_t slash = str_rfind(folded, '/');
-    while (slash > 0 && !file) {
-        folded = str_head(folded, (size_t)slash);
-        file = find_file(refs, k, folded);
-        slash = str_rfind(folded, '/');
-    }
-    if (file)
-        findings_add(f, ZIP_RULE_NAME_PREFIX, r->name, r->offset,
-                     "invalid ZIP file: \"%s\" is a file and also the parent of \"%s\"",
-                     findings_show(f, file->name), findings_show(f, r->name));
-}
-
-static enum err rule_name_prefix(struct findings *f, const struct name_ref *refs,
-                                 const struct keys *k, struct unicode *u, struct error *e)
-{
-    str folded;
-    for (size_t i = 0; i < k->n; i++) {
-        const struct name_ref *r = &refs[k->v[i].ref];
-        if (str_find(name_path(r->name), '/') < 0 && str_is_ascii(r->name))
-            continue;
-        TRY(fold(u, r, k->v[i].as, &folded, e));
-        check_parents(f, refs, k, r, folded);
-    }
+    TRY(t->names->get(t->names->ctx, parent->ref, r, e));
+    const char *shown = findings_show(t->found, r->name);
+    TRY(t->names->get(t->names->ctx, ref, r, e));
+    findings_add(t->found, ZIP_RULE_NAME_PREFIX, r->name, r->offset,
+                 "invalid ZIP file: \"%s\" is a file and also the parent of \"%s\"", shown,
+                 findings_show(t->found, r->name));
     return ERR_OK;
 }
 
-enum err names_check_together(struct findings *f, const struct name_ref *refs, size_t n,
-                              struct unicode *u, struct error *e)
+static enum err check_parents(struct together *t, struct name_ref *r, uint32_t ref, enum reading as,
+                              struct error *e)
 {
-    CLEANUP(keys_deinit) struct keys k = {0};
-    TRY(make_keys(&k, refs, n, u, e));
-    rule_name_unique(f, refs, &k);
-    return rule_name_prefix(f, refs, &k, u, e);
+    str folded;
+    const struct key *file = NULL;
+    if (str_find(name_path(r->name), '/') < 0 && str_is_ascii(r->name))
+        return ERR_OK;
+    TRY(fold(t->unicode, r, as, &folded, e));
+    ptrdiff_t slash = str_rfind(folded, '/');
+    while (slash > 0 && !file) {
+        folded = str_head(folded, (size_t)slash);
+        file = find_file(&t->keys, folded);
+        slash = str_rfind(folded, '/');
+    }
+    return file ? parent_is_file(t, file, r, ref, e) : ERR_OK;
+}
+
+enum err names_check_together(struct findings *f, const struct name_source *s, struct unicode *u,
+                              struct error *e)
+{
+    CLEANUP(together_deinit) struct together t = {.found = f, .names = s, .unicode = u};
+    TRY(make_keys(&t, e));
+    TRY(rule_name_unique(&t, e));
+    return each_reading(&t, check_parents, e);
 }

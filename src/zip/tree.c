@@ -220,16 +220,20 @@ enum err tree_read(int dirfd, const struct zip_pack_options *options, struct tre
     return err;
 }
 
+static enum err get_name(void *ctx, size_t i, struct name_ref *ret, struct error *e)
+{
+    const struct tree *t = ctx;
+    (void)e;
+    *ret = (struct name_ref){.name = t->files[i].path, .utf8_flag = true, .host = HOST_UNIX};
+    return ERR_OK;
+}
+
 static enum err check_names(struct tree *t, struct error *e)
 {
     struct findings f;
+    const struct name_source source = {.get = get_name, .ctx = t, .n = t->n_files};
     findings_init(&f, &t->arena, 1);
-    CLEANUP(freep) struct name_ref *refs = calloc(t->n_files + 1, sizeof *refs);
-    if (!refs)
-        return FAIL_NOMEM(e);
-    for (size_t i = 0; i < t->n_files; i++)
-        refs[i] = (struct name_ref){.name = t->files[i].path, .utf8_flag = true, .host = HOST_UNIX};
-    TRY(names_check(&f, refs, t->n_files, e));
+    TRY(names_check(&f, &source, e));
     if (f.nomem)
         return FAIL_NOMEM(e);
     if (f.n == 0)

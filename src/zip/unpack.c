@@ -56,32 +56,49 @@ struct unpacker {
     void (*progress)(void *ctx, uint64_t done);
     void *ctx;
     uint64_t done;
-    str dir; /* the directory that dirfd is open on; entries of one directory often follow */
+    struct zip_names *names;
+    struct buf dir; /* the directory that dirfd is open on; entries of one directory often follow */
     int dirfd;
 };
 
 static void unpacker_deinit(struct unpacker *u)
 {
     content_meter_deinit(&u->meter);
+    zip_names_close(u->names);
+    buf_deinit(&u->dir);
     sys_closep(&u->dirfd);
     fresh_dir_deinit(&u->root);
 }
 
-bool zip_unpack_leaves_out(const struct zip_entry *z)
+bool zip_unpack_leaves_out(str name)
 {
-    str path = name_path(z->name);
+    str path = name_path(name);
     ptrdiff_t slash = str_rfind(path, '/');
     return str_eq(path, STR("__MACOSX")) || str_starts_with(path, STR("__MACOSX/")) ||
            str_eq(str_skip(path, (size_t)(slash + 1)), STR(".DS_Store"));
 }
 
-uint16_t zip_unpack_mode(const struct zip_entry *z, str head)
+uint16_t zip_unpack_mode(str name, bool executable)
 {
     static const char *const scripts[] = {".sh", ".py", ".js", ".ts", ".rb", ".pl"};
-    bool run = z->executable || str_starts_with(head, STR("#!"));
     for (size_t i = 0; i < ARRAY_SIZE(scripts); i++)
-        run |= str_ends_with(z->name, str_c(scripts[i]));
-    return run ? 0755 : 0644;
+        executable |= str_ends_with(name, str_c(scripts[i]));
+    return executable ? 0755 : 0644;
+}
+
+static enum err changed(struct error *e)
+{
+    return FAIL(e, ERR_DATA_LOSS, "unpack.changed", "the archive changed after it was audited");
+}
+
+/* One level of a path as the system wants it. The audit bounds it, in the archive that it saw. */
+static enum err component(str part, char ret[NAME_COMPONENT_MAX + 1], struct error *e)
+{
+    if (part.len > NAME_COMPONENT_MAX)
+        return changed(e);
+    memcpy(ret, part.p, part.len);
+    ret[part.len] = '\0';
+    return ERR_OK;
 }
 
 /* Makes one level if it is not there and goes into it. */
@@ -89,8 +106,7 @@ static enum err enter(int *fd, str part, struct error *e)
 {
     char name[NAME_COMPONENT_MAX + 1];
     CLEANUP(sys_closep) int next = -1;
-    memcpy(name, part.p, part.len); /* the audit bounds it */
-    name[part.len] = '\0';
+    TRY(component(part, name, e));
     enum err err = sys_mkdirat(*fd, name, 0755, e);
     if (err == ERR_OK)
         TRY(open_made(*fd, name, &next, e));
@@ -107,11 +123,13 @@ static enum err enter(int *fd, str part, struct error *e)
 /* Points u->dirfd at the directory, making what is missing. */
 static enum err enter_dir(struct unpacker *u, str path, struct error *e)
 {
-    if (u->dirfd >= 0 && str_eq(u->dir, path))
+    if (u->dirfd >= 0 && str_eq(buf_view(&u->dir), path))
         return ERR_OK;
     sys_closep(&u->dirfd);
     TRY(sys_dup(u->root.fd, &u->dirfd, e));
-    u->dir = path;
+    buf_clear(&u->dir);
+    buf_add(&u->dir, path);
+    TRY(buf_status(&u->dir, e));
     while (path.len) {
         str part;
         (void)str_cut(path, '/', &part, &path);
@@ -136,11 +154,6 @@ static enum err write_piece(void *ctx, str piece, struct error *e)
     return ERR_OK;
 }
 
-static enum err changed(struct error *e)
-{
-    return FAIL(e, ERR_DATA_LOSS, "unpack.changed", "the archive changed after it was audited");
-}
-
 static enum err write_content(struct unpacker *u, const struct zip_entry *z, struct output *o,
                               struct error *e)
 {
@@ -151,23 +164,22 @@ static enum err write_content(struct unpacker *u, const struct zip_entry *z, str
                                     .max_out = z->usize,
                                     .sink = write_piece,
                                     .ctx = o};
-    if (z->data_offset + z->csize > u->meter.win.size)
+    if ((uint64_t)z->data_offset + z->csize > u->meter.win.size)
         return changed(e);
     TRY(content_measure(&u->meter, &job, &c, e));
     if (c.end != CONTENT_WHOLE || c.usize != z->usize || c.crc != z->crc)
-        return FAIL(e, ERR_DATA_LOSS, "unpack.changed", "the archive changed after it was audited");
+        return changed(e);
     return ERR_OK;
 }
 
-static enum err unpack_file(struct unpacker *u, const struct zip_entry *z, struct error *e)
+static enum err unpack_file(struct unpacker *u, const struct zip_entry *z, str path,
+                            struct error *e)
 {
     char name[NAME_COMPONENT_MAX + 1];
     CLEANUP(sys_closep) int fd = -1;
-    ptrdiff_t slash = str_rfind(z->name, '/');
-    str leaf = str_skip(z->name, (size_t)(slash + 1));
-    memcpy(name, leaf.p, leaf.len);
-    name[leaf.len] = '\0';
-    TRY(enter_dir(u, str_head(z->name, slash < 0 ? 0 : (size_t)slash), e));
+    ptrdiff_t slash = str_rfind(path, '/');
+    TRY(component(str_skip(path, (size_t)(slash + 1)), name, e));
+    TRY(enter_dir(u, str_head(path, slash < 0 ? 0 : (size_t)slash), e));
     TRY(sys_open_beneath(u->dirfd, name, O_WRONLY | O_CREAT | O_EXCL, 0600, &fd, e));
     struct output o = {.u = u, .fd = fd};
     TRY(write_content(u, z, &o, e));
@@ -176,11 +188,11 @@ static enum err unpack_file(struct unpacker *u, const struct zip_entry *z, struc
 
 static enum err unpack_entry(struct unpacker *u, const struct zip_entry *z, struct error *e)
 {
-    if (zip_unpack_leaves_out(z))
+    str name;
+    if (z->left_out)
         return ERR_OK;
-    if (z->directory)
-        return enter_dir(u, name_path(z->name), e);
-    return unpack_file(u, z, e);
+    TRY(zip_names_get(u->names, z, &name, e));
+    return z->directory ? enter_dir(u, name_path(name), e) : unpack_file(u, z, name, e);
 }
 
 static enum err check_call(const struct zip_report *report, int parent, const char *name,
@@ -215,6 +227,8 @@ enum err zip_unpack(int fd, const struct zip_report *report, int parent, const c
     struct unpacker u = {.root.fd = -1, .dirfd = -1, .progress = progress, .ctx = ctx};
     TRY(check_call(report, parent, name, e));
     TRY(sys_fstat(fd, &st, e));
+    buf_init(&u.dir, NAME_PATH_MAX);
+    TRY(zip_names_open(fd, (uint64_t)st.st_size, &u.names, e));
     u.budget.max_blocks = UINT64_MAX; /* the audit has counted them */
     TRY(content_meter_init(&u.meter, fd, (uint64_t)st.st_size, &u.budget, e));
     TRY(fresh_dir_make(&u.root, parent, e));

@@ -20,10 +20,9 @@
 enum err zip_unpack(int fd, const struct zip_report *report, int parent, const char *name,
                     void (*progress)(void *ctx, uint64_t done), void *ctx, struct error *e);
 
-/* Whether unpacking (and any list of an archive's files) leaves the entry out. */
-bool zip_unpack_leaves_out(const struct zip_entry *z);
-/* The mode of the file, 0755 or 0644. head: its first bytes, at least 2 where it has them. The
- * audit keeps it in the entry. */
-uint16_t zip_unpack_mode(const struct zip_entry *z, str head);
+/* What the audit keeps in a zip_entry: left_out, and mode but for files that start with "#!".
+ * executable: an execute bit in its Unix mode. */
+bool zip_unpack_leaves_out(str name);
+uint16_t zip_unpack_mode(str name, bool executable);
 
 #endif

@@ -15,8 +15,8 @@
 #define STRIDE 512
 
 #define WALK_FINDING(rule, en, offset, fmt, ...)                                                   \
-    findings_add(&a->found, rule, (en)->pub->name, (offset), fmt,                                  \
-                 findings_show(&a->found, (en)->pub->name) __VA_OPT__(, ) __VA_ARGS__)
+    findings_add(&a->found, rule, entry_name(a, en), (offset), fmt,                                \
+                 findings_show(&a->found, entry_name(a, en)) __VA_OPT__(, ) __VA_ARGS__)
 
 /* --- order --- */
 
@@ -189,7 +189,7 @@ static enum err walk_entry(struct audit *a, size_t i, uint64_t *at, struct error
     if (a->stop)
         return ERR_OK;
     entry_check_local(a, en, &l);
-    en->pub->data_offset = *at;
+    en->pub->data_offset = (uint32_t)*at;
     a->n_walked = i + 1;
     *at += en->h.csize;
     uint64_t next = next_begin(a, i);

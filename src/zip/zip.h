@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/macro.h"
 #include "base/pool.h"
 #include "digest/sha256.h"
 
@@ -39,21 +40,24 @@ struct zip_rule {
 
 struct zip_finding {
     const struct zip_rule *rule; /* static */
-    str entry;                   /* raw name bytes, or empty for the container */
+    str entry;                   /* raw name bytes, perhaps cut, or empty for the container */
     uint64_t offset;             /* where in the file */
     const char *message; /* one sentence, the text clients look for included; safe to show */
 };
 
+/* Kept small, since there may be many: offsets and sizes fit, as zip64 is refused. */
 struct zip_entry {
-    str name;            /* raw bytes; valid UTF-8 in an accepted archive */
-    uint64_t lfh_offset; /* of its local header */
-    uint64_t data_offset;
-    uint64_t csize, usize; /* as measured */
+    uint64_t name_hash;  /* tells whether it is still the name that was audited */
+    uint32_t name_at;    /* in the archive, which holds the names: see zip_names_get */
+    uint32_t lfh_offset; /* of its local header */
+    uint32_t data_offset;
+    uint32_t csize, usize; /* as measured */
     uint32_t crc;
-    uint16_t method; /* 0 or 8 */
-    uint16_t mode;   /* when unpacked (API.md section 7): 0755 or 0644, once it is measured */
+    uint16_t name_len; /* at most NAME_PATH_MAX + 1: a longer one, which is refused, is cut */
+    uint16_t method;   /* 0 or 8 */
+    uint16_t mode;     /* when unpacked (API.md section 7): 0755 or 0644, once it is measured */
     bool directory;
-    bool executable;      /* an execute bit in its Unix mode */
+    bool left_out;        /* not unpacked (unpack.h), and in no list of the archive's files */
     struct digest sha256; /* of its content; only with ZIP_AUDIT_DIGESTS */
 };
 
@@ -83,8 +87,8 @@ struct zip_audit_options {
  * default limits, one thread.
  * Out: *ret, to be released with zip_report_deinit also after an error.
  * Returns: ERR_OK when the audit ran (accepted or not); INTERNAL, DATA_LOSS (short file) or
- * RESOURCE_EXHAUSTED (memory) when it could not. Memory: at most 8 MiB besides SKILL.md and the
- * list of entries. */
+ * RESOURCE_EXHAUSTED (memory) when it could not. Memory: at most 8 MiB on one thread, whatever the
+ * archive; the report keeps at most 3 of them. */
 enum err zip_audit(int fd, uint64_t size, const struct zip_audit_options *o, struct zip_report *ret,
                    struct error *e);
 void zip_report_deinit(struct zip_report *r);
@@ -97,6 +101,21 @@ static inline bool zip_report_accepted(const struct zip_report *r)
 /* The first finding as "<message> [<rule id>]", e.g. "ZIP file is empty [counts]"; with more
  * findings " (and N more)". Borrowed from the report; NULL when accepted or memory is out. */
 const char *zip_report_reason(struct zip_report *r);
+
+/* The names of an audited archive's entries, read from it one at a time: 10,000 of them may have
+ * 10 MiB. One thread at a time. */
+struct zip_names;
+/* fd, size: as in the audit; fd is borrowed. */
+enum err zip_names_open(int fd, uint64_t size, struct zip_names **ret, struct error *e);
+/* Raw bytes; valid UTF-8 in an accepted archive. The view ends when another entry is asked for.
+ * DATA_LOSS: it is not the name that was audited. */
+enum err zip_names_get(struct zip_names *n, const struct zip_entry *z, str *ret, struct error *e);
+/* Sorts n numbers of entries by the bytes of their names, in memory for some hundred of them. */
+enum err zip_names_sort(struct zip_names *names, const struct zip_entry *entries, uint32_t *order,
+                        size_t n, struct error *e);
+/* NULL is fine. */
+void zip_names_close(struct zip_names *n);
+DEFINE_CLEANUP(struct zip_names *, zip_names_close);
 
 /* The table of all rules; *ret_n their number. Static storage. */
 const struct zip_rule *zip_rules(size_t *ret_n);

@@ -96,7 +96,7 @@ static void check_tiles(const uint8_t *data, size_t size, const struct zip_repor
         uint32_t name = le(data + at + 26, 2), extra = le(data + at + 28, 2);
         bool wide = has_zip64(data + at + 30 + name, extra);
         FUZZ_CHECK(z->data_offset == at + 30 + name + extra);
-        FUZZ_CHECK(z->name.len == name && memcmp(data + at + 30, z->name.p, name) == 0);
+        FUZZ_CHECK(z->name_len == name && memcmp(data + at + 30, data + z->name_at, name) == 0);
         check_content(data, z);
         at = z->data_offset + z->csize + (data[z->lfh_offset + 6] & 8 ? wide ? 24 : 16 : 0);
     }

@@ -87,13 +87,15 @@ static const char *names(const char *zip)
     static char text[8000];
     struct zip_report r;
     size_t len = 0;
+    str bytes = zt_read(in_dir(zip));
     zt_audit(in_dir(zip), 0, NULL, &r);
     CHECK_STR(zt_ids(&r), STR(""));
     text[0] = '\0';
     for (size_t i = 0; i < r.n_entries; i++)
-        len +=
-            (size_t)snprintf(text + len, sizeof text - len, "%.*s\n", STR_ARG(r.entries[i].name));
+        len += (size_t)snprintf(text + len, sizeof text - len, "%.*s\n", (int)r.entries[i].name_len,
+                                bytes.p + r.entries[i].name_at);
     zip_report_deinit(&r);
+    free((void *)(uintptr_t)bytes.p);
     return text;
 }
 
