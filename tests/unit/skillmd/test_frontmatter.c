@@ -110,7 +110,7 @@ TEST(names_outside_the_rule_are_told)
 {
     static const char *const bad[] = {"''", "Calc", "a_b", "-a",
                                       "a-", "a--b", "a b", "\"\\u00e9\""};
-    static const char *const good[] = {"a", "0", "a-b-c", "x1", "true", "1.5e3-x"};
+    static const char *const good[] = {"a", "0", "a-b-c", "x1", "z9", "true"};
     static const char *const all =
         "2:7 name should be 1 to 64 of a-z, 0-9 and single hyphens inside";
     char text[300];
@@ -119,7 +119,7 @@ TEST(names_outside_the_rule_are_told)
         parse_c(text);
         check_warnings(all);
     }
-    for (size_t i = 0; i + 1 < ARRAY_SIZE(good); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
         (void)snprintf(text, sizeof text, "---\nname: %s\ndescription: d\n---\n", good[i]);
         parse_c(text);
         check_warnings("");
@@ -209,12 +209,13 @@ TEST(of_two_fields_the_first_one_counts)
     parse_with("metadata: {a: b}\nmetadata: {c: d}");
     check_warnings("5:1 the field \"metadata\" is there twice; the first one counts");
     CHECK_INT(fm.n_metadata, 1);
-    parse_with("metadata:\n  a: b\n  c: d\n  a: e\n  \"\\x61\": [f]\n  A: g");
+    parse_with("metadata:\n  a: b\n  c: d\n  a: e\n  \"\\x63\": [f]\n  A: g\n  '': h");
     check_warnings("7:3 metadata has the key \"a\" twice; the first one counts; "
-                   "8:3 metadata has the key \"a\" twice; the first one counts");
-    CHECK_INT(fm.n_metadata, 3);
+                   "8:3 metadata has the key \"c\" twice; the first one counts");
+    CHECK_INT(fm.n_metadata, 4);
     CHECK_STR(fm.metadata[0].value, STR("b"));
-    CHECK_STR(fm.metadata[2].value, STR("g"));
+    CHECK_STR(fm.metadata[1].value, STR("d"));
+    CHECK_STR(fm.metadata[3].value, STR("h"));
 }
 
 TEST(scalars_are_texts_whatever_a_schema_makes_of_them)
@@ -262,10 +263,10 @@ TEST(what_is_no_yaml_is_told_where_it_ends)
     check_warnings("3:18 the front matter is not valid YAML: "
                    "mapping values are not allowed in this context");
     CHECK_STR(fm.name, STR("x"));
-    parse_c("---\nname: x\ndescription: d\n} \n---\n");
+    parse_c("---\nlicense: x\n} \n---\n"); /* then nobody knows what is missing */
     CHECK_INT(report.n_findings, 1);
     CHECK_CONTAINS(str_c(report.findings[0].message), STR("not valid YAML"));
-    CHECK_INT(report.findings[0].line, 4);
+    CHECK_INT(report.findings[0].line, 3);
 }
 
 TEST(what_libyaml_cannot_read_is_told_where_it_is)

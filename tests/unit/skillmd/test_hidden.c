@@ -98,6 +98,8 @@ TEST(isolates_and_marks_are_warnings)
     for (size_t i = 0; i < ARRAY_SIZE(controls); i++)
         check_one(with("a", controls[i], "b"), "skill-md-bidi", false, 1, 2);
     check_one(with("a", 0x206a, "b"), "skill-md-hidden", false, 1, 2);
+    check_found("a\u200e\u200fb", "1:2 skill-md-bidi 2 bidirectional controls from U+200E "
+                                  "(LEFT-TO-RIGHT MARK) on in \"a\\u{200e}\\u{200f}b\"");
     check_clean(with("a", 0x061b, "b"));
     check_clean(with("a", 0x2010, "b"));
 }
@@ -125,6 +127,8 @@ TEST(tag_characters_refuse_and_are_read_out)
     check_found(tagged("ignore \"all\""),
                 "1:1 !skill-md-tags 12 tag characters from U+E0069 (TAG LATIN SMALL LETTER I) on, "
                 "which hide \"ignore \\\"all\\\"\"; remove them");
+    check_found(tagged("no"), "1:1 !skill-md-tags 2 tag characters from U+E006E (TAG LATIN SMALL "
+                              "LETTER N) on, which hide \"no\"; remove them");
     check_one(with("x", 0xe0000, "y"), "skill-md-tags", true, 1, 2);
     check_one(with("x", 0xe0001, "y"), "skill-md-tags", true, 1, 2);
     check_one(with("x", 0xe007f, "y"), "skill-md-tags", true, 1, 2);
@@ -144,6 +148,16 @@ TEST(flags_may_have_tags)
     static const char *const valid[] = {"#abc$", "#a1b2c3$", "#123$", "#zz9zz9$"};
     for (size_t i = 0; i < ARRAY_SIZE(valid); i++)
         check_one(tagged(valid[i]), "skill-md-tags", false, 1, 2);
+}
+
+TEST(nothing_belongs_behind_the_tags_of_a_flag)
+{
+    char text[128];
+    static const char *const behind[] = {"\ufe0f", "\u200d\U0001f525", "\u200cمی"};
+    for (size_t i = 0; i < ARRAY_SIZE(behind); i++) {
+        (void)snprintf(text, sizeof text, "%s%s", tagged("#gbeng$"), behind[i]);
+        check_one(text, "skill-md-hidden", false, 1, 8);
+    }
 }
 
 TEST(what_is_no_flag_refuses)
@@ -268,6 +282,8 @@ TEST(variants_follow_what_has_variants)
     check_one("\u3042\U000e0100", "skill-md-hidden", false, 1, 2);
     check_one("\u8fbb\ufe00\ufe01", "skill-md-hidden", false, 1, 3);
     check_one("\ufe00", "skill-md-hidden", false, 1, 1);
+    check_one("\u00a0\ufe00", "skill-md-hidden", false, 1, 2);
+    check_clean("\u00a1\ufe00");
 }
 
 TEST(bytes_in_variation_selectors_are_read_out)
@@ -276,6 +292,8 @@ TEST(bytes_in_variation_selectors_are_read_out)
     check_found("\U0001f600\U000e0158\U000e0159\ufe0a",
                 "1:2 skill-md-hidden 3 variation selectors from U+E0158 (VARIATION SELECTOR-105) "
                 "on, which hide \"hi\\x0a\"");
+    check_found("a\U000e0100\ufe00", "1:2 skill-md-hidden 2 variation selectors from U+E0100 "
+                                     "(VARIATION SELECTOR-17) on, which hide \"\\x10\\x00\"");
 }
 
 TEST(scripts_that_need_joiners_have_them)
@@ -292,6 +310,8 @@ TEST(scripts_that_need_joiners_have_them)
     check_warned("a\u180e");
     check_warned("\u0430\u200d\u0431");
     check_warned("\n\u200cx");
+    check_one("\n\u200cمی", "skill-md-hidden", false, 2, 1);
+    check_one("\r\u200cمی", "skill-md-hidden", false, 2, 1);
 }
 
 TEST(scripts_without_spaces_may_have_breaks)
@@ -311,6 +331,10 @@ TEST(lines_end_at_cr_lf_and_both)
     check_one("\r\n\r\n\u200b", "skill-md-hidden", false, 3, 1);
     check_one("\n\r\u200b", "skill-md-hidden", false, 3, 1);
     check_one("\r\n\n\ré\u200b", "skill-md-hidden", false, 4, 2);
+    check_found("a\u2028\u2029b",
+                "1:2 skill-md-hidden 2 line separators from U+2028 (LINE SEPARATOR) "
+                "on in \"a\\u{2028}\\u{2029}b\"");
+    check_clean("a\u2027b");
     check_found("a\u2028\u200bb",
                 "1:2 skill-md-hidden line separator U+2028 (LINE SEPARATOR) in "
                 "\"a\\u{2028}\\u{200b}b\"; "
@@ -347,4 +371,15 @@ TEST(what_stands_around_is_shown_escaped_and_cut)
               STR("invisible character U+200B (ZERO WIDTH SPACE) in "
                   "\"\\u{6f22}\\u{6f22}\\u{6f22}\\u{6f22}\\u{6f22}\\u{6f22}\\u{6f22}\\u{6f22}"
                   "\\u{200b}\\u{6f22}\\u{6f22}\\u{6f22}\\u{6f22}\\u{6f22}...\""));
+    /* 24 bytes before and 60 from there on, whole characters only */
+    look_at(STR("漢漢漢漢漢漢漢漢é\u200bé漢漢漢漢漢漢漢漢漢漢漢漢漢漢漢漢漢漢漢漢"));
+    CHECK_CONTAINS(str_c(report.findings[0].message),
+                   STR("in \"\\u{6f22}\\u{6f22}\\u{6f22}\\u{6f22}\\u{6f22}\\u{6f22}\\u{6f22}\\u{e9}"
+                       "\\u{200b}"));
+    (void)snprintf(text, sizeof text, "\u200b%056dé", 1);
+    look_at(str_c(text));
+    CHECK_CONTAINS(str_c(report.findings[0].message), STR("00001\""));
+    (void)snprintf(text, sizeof text, "\u200b%055dé", 1);
+    look_at(str_c(text));
+    CHECK_CONTAINS(str_c(report.findings[0].message), STR("00001\\u{e9}\""));
 }
