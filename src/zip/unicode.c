@@ -143,7 +143,9 @@ enum err unicode_fold_oem(struct unicode *u, str name, str *ret, struct error *e
     buf_clear(&u->out);
     for (size_t i = 0; i < name.len; i++) {
         uint8_t c = (uint8_t)name.p[i];
-        buf_add_char(&u->out, (char)(c < 0x80 ? to_lower(c) : oem_to_iso[c - 0x80]));
+        uint8_t iso = c < 0x80 ? to_lower(c) : oem_to_iso[c - 0x80];
+        if (iso != 0xff) /* unzip leaves it out */
+            buf_add_char(&u->out, (char)iso);
     }
     *ret = buf_view(&u->out);
     return buf_status(&u->out, e);

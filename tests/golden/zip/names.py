@@ -163,6 +163,7 @@ def name_encoding():
     for host in (FAT, 6, MVS):
         r.fails(f"oem-{host}", dos(cafe, "caf\u0169", host=host))
     r.fails("oem-ascii", dos("I+", "\u057b"))
+    r.fails("oem-left-out", dos("+", "\u0218"))
     r.near("oem-unix", dos(cafe, "caf\u0169", host=UNIX))
     r.near("oem-apart", dos(cafe, "caf\u00e8"))
     case("name-prefix.oem", dos(cafe, "caf\u0169/x"), "name-prefix")

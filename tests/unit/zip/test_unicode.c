@@ -93,7 +93,7 @@ TEST(oem_translates_as_unzip_does)
     unicode_init(&u);
     CHECK_OK(unicode_fold_oem(&u, STR("A/caf\xc3\xa9"), &got, &e), &e);
     CHECK_STR(got, STR("a/caf+\xae")); /* what unzip 6.0 makes of a jar's name */
-    CHECK_OK(unicode_fold_oem(&u, STR("\x80\xff"), &got, &e), &e);
+    CHECK_OK(unicode_fold_oem(&u, STR("\x80\x98\xff"), &got, &e), &e);
     CHECK_STR(got, STR("\xc7\xa0"));
     unicode_deinit(&u);
 }
