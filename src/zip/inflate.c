@@ -4,7 +4,7 @@
 
 #include <endian.h>
 
-_Static_assert(INFLATE_LITLEN_SIZE <= 1 << 15, "entry_value holds 15 bits");
+_Static_assert(INFLATE_LITLEN_SIZE <= 1 << 16, "entry_value holds 16 bits");
 
 /* What a whole round of the fast loop may read: two words. */
 #define FAST_INPUT 32
@@ -202,6 +202,33 @@ static enum inflate_end read_lengths(struct inflater *z, struct bits *b, struct 
     return INFLATE_MORE;
 }
 
+/* Where literals have codes so short that two of them often fit into the bits of one look-up, they
+ * become one entry. A code of one bit for a single literal makes the most symbols of all. */
+#define SHORT_CODE 3
+
+static bool has_short_literals(const uint8_t *lengths)
+{
+    for (unsigned i = 0; i < 256; i++)
+        if (lengths[i] && lengths[i] <= SHORT_CODE)
+            return true;
+    return false;
+}
+
+/* From the end, so that the second literal's entry, which comes before, is still one. */
+static void pair_literals(uint32_t *table)
+{
+    for (unsigned i = 1u << INFLATE_LITLEN_BITS; i--;) {
+        uint32_t first = table[i];
+        if (!(first & ENTRY_LITERAL))
+            continue;
+        uint32_t second = table[i >> entry_used(first)];
+        unsigned used = entry_used(first) + entry_used(second);
+        if (second & ENTRY_LITERAL && used <= INFLATE_LITLEN_BITS)
+            table[i] = ENTRY_LITERAL | ENTRY_PAIR | used | used << 8 | entry_value(first) << 16 |
+                       entry_value(second) << 24;
+    }
+}
+
 static enum inflate_end build_codes(struct inflater *z, const struct code_lengths *c)
 {
     if (c->v[256] == 0)
@@ -209,6 +236,8 @@ static enum inflate_end build_codes(struct inflater *z, const struct code_length
     if (!table_build(z->litlen, INFLATE_LITLEN_BITS, c->v, c->n_litlen, z->litlen_symbols,
                      CODE_MAIN))
         return bad(z, "invalid literal/lengths set");
+    if (has_short_literals(c->v))
+        pair_literals(z->litlen);
     if (!table_build(z->dist, INFLATE_DIST_BITS, c->v + c->n_litlen, c->n_dist, z->dist_symbols,
                      CODE_MAIN))
         return bad(z, "invalid distances set");
@@ -318,7 +347,9 @@ static inline __attribute__((always_inline)) void copy_match(uint8_t *to, unsign
         for (to += 32, from += 32; to < end; to += 16, from += 16)
             copy16(to, from);
     } else if (dist == 1) {
-        memset(to, *from, len);
+        uint64_t word = *from * UINT64_C(0x0101010101010101);
+        for (; to < end; to += 8)
+            memcpy(to, &word, sizeof word);
     } else if (dist >= 8) {
         for (; to < end; to += 8, from += 8)
             copy8(to, from);
@@ -326,6 +357,14 @@ static inline __attribute__((always_inline)) void copy_match(uint8_t *to, unsign
         for (; to < end; to += dist, from += dist)
             copy8(to, from);
     }
+}
+
+/* Writes both bytes of an entry, also where the second means nothing: then it is written over. */
+static inline uint8_t *put_literals(uint8_t *to, uint32_t entry)
+{
+    to[0] = (uint8_t)(entry >> 16);
+    to[1] = (uint8_t)(entry >> 24);
+    return to + 1 + (entry / ENTRY_PAIR & 1);
 }
 
 static const char bad_symbol[] = "invalid literal/length code";
@@ -345,7 +384,7 @@ static int careful_step(struct inflater *z, struct bits *b, struct place *to)
     if (overrun(b))
         return INFLATE_TRUNCATED;
     if (entry & ENTRY_LITERAL) {
-        *to->next++ = (uint8_t)value;
+        to->next = put_literals(to->next, entry);
         return INFLATE_MORE;
     }
     if (entry & ENTRY_SPECIAL)
@@ -384,15 +423,15 @@ static int fast_loop(struct inflater *z, struct bits *at, struct place *place)
     while (b.next <= input_end && to < place->end) {
         if (entry & ENTRY_LITERAL) {
             drop(&b, entry_used(entry));
-            *to++ = (uint8_t)(entry >> 16);
+            to = put_literals(to, entry);
             entry = look_up(litlen, INFLATE_LITLEN_BITS, &b);
             if (entry & ENTRY_LITERAL) {
                 drop(&b, entry_used(entry));
-                *to++ = (uint8_t)(entry >> 16);
+                to = put_literals(to, entry);
                 entry = look_up(litlen, INFLATE_LITLEN_BITS, &b);
                 if (entry & ENTRY_LITERAL) {
                     drop(&b, entry_used(entry));
-                    *to++ = (uint8_t)(entry >> 16);
+                    to = put_literals(to, entry);
                     refill_word(&b);
                     entry = look_up(litlen, INFLATE_LITLEN_BITS, &b);
                     continue;
@@ -405,7 +444,7 @@ static int fast_loop(struct inflater *z, struct bits *at, struct place *place)
                 entry = look_further(litlen, entry, &b);
                 if (entry & ENTRY_LITERAL) {
                     drop(&b, entry_used(entry));
-                    *to++ = (uint8_t)(entry >> 16);
+                    to = put_literals(to, entry);
                     refill_word(&b);
                     entry = look_up(litlen, INFLATE_LITLEN_BITS, &b);
                     continue;

@@ -8,15 +8,17 @@
 /*
  * An entry says what the bits that lead to it mean:
  *   bits  0-5   how many bits to use up: of the code, and of the extra bits behind it
- *   bits  8-11  how many of them are the code's
+ *   bit   6     two literals, with LITERAL
+ *   bit   7     LITERAL: its byte is in bits 16-23, a second one's in bits 24-31
+ *   bits  8-11  how many of the bits to use up are the code's
  *   bit   13    the end of the block          (with SPECIAL)
  *   bit   14    go on in a further table      (with SPECIAL)
  *   bit   15    SPECIAL: not a length or distance; with neither bit 13 nor 14 it is invalid
- *   bits 16-30  a literal byte, the base of a length or distance, or where the further table is;
- *               for that one bits 8-11 say how many bits index it
- *   bit   31    a literal
+ *   bits 16-31  the base of a length or distance, or where the further table is; for that one bits
+ *               8-11 say how many bits index it
  */
-#define ENTRY_LITERAL 0x80000000u
+#define ENTRY_PAIR    0x40u
+#define ENTRY_LITERAL 0x80u
 #define ENTRY_SPECIAL 0x8000u
 #define ENTRY_FURTHER 0x4000u
 #define ENTRY_END     0x2000u
@@ -31,7 +33,7 @@ static inline unsigned entry_code_len(uint32_t e)
 }
 static inline unsigned entry_value(uint32_t e)
 {
-    return e >> 16 & 0x7fff;
+    return e >> 16;
 }
 
 enum code_kind {
