@@ -136,17 +136,17 @@ static void check_message(const char *message)
         FUZZ_CHECK(message[i] >= ' ' && message[i] <= '~');
 }
 
-static void check_place(const struct text *t, const struct skillmd_finding *f)
+/* *i: where the finding before it is. */
+static void check_place(const struct text *t, const struct skillmd_finding *f, size_t *i)
 {
-    size_t i = 0;
     if (f->line == 0) {
         FUZZ_CHECK(f->column == 0 && f->offset == 0);
         return;
     }
-    while (i < t->n && t->c[i].offset < f->offset)
-        i++;
-    FUZZ_CHECK(t->c[i].offset == f->offset);
-    FUZZ_CHECK(t->c[i].line == f->line && t->c[i].column == f->column);
+    while (*i < t->n && t->c[*i].offset < f->offset)
+        ++*i;
+    FUZZ_CHECK(t->c[*i].offset == f->offset);
+    FUZZ_CHECK(t->c[*i].line == f->line && t->c[*i].column == f->column);
 }
 
 static bool is_known(const struct skillmd_rule *rule)
@@ -159,6 +159,7 @@ static bool is_known(const struct skillmd_rule *rule)
 static void check_findings(const struct text *t, const struct skillmd_report *r)
 {
     bool refuses = false;
+    size_t at_character = 0;
     FUZZ_CHECK(r->n_findings <= SKILLMD_FINDINGS_MAX);
     FUZZ_CHECK(r->n_dropped == 0 || r->n_findings >= FRONTMATTER_WARNINGS_MAX);
     for (size_t i = 0; i < r->n_findings; i++) {
@@ -166,7 +167,7 @@ static void check_findings(const struct text *t, const struct skillmd_report *r)
         FUZZ_CHECK(is_known(f->rule));
         FUZZ_CHECK(i == 0 || f[-1].offset <= f->offset);
         check_message(f->message);
-        check_place(t, f);
+        check_place(t, f, &at_character);
         refuses |= f->refuses;
     }
     FUZZ_CHECK(refuses == r->refused);
