@@ -2,11 +2,13 @@
 
 #include "base/sys.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <unicode/ucnv.h>
 #include <unicode/unorm2.h>
 #include <unicode/uspoof.h>
+#include <unicode/ustring.h>
 #include <zlib.h>
 
 static _Atomic enum fault_kind armed;
@@ -84,7 +86,7 @@ WRAP(void, free, (void *p))
 #define WRAP_SYS(name, params, args)                                                               \
     WRAP(enum err, name, params)                                                                   \
     {                                                                                              \
-        return fails(FAULT_SYS) ? FAIL(e, ERR_UNAVAILABLE, "test.fault", "a fault")                \
+        return fails(FAULT_SYS) ? FAIL_SYS(e, ERR_UNAVAILABLE, EIO, "test.fault", "a fault")       \
                                 : REAL(name) args;                                                 \
     }
 
@@ -103,7 +105,7 @@ void (*faults_opened)(bool beneath, const char *name, int flags);
     {                                                                                              \
         if (faults_opened)                                                                         \
             faults_opened(beneath, name, flags);                                                   \
-        return fails(FAULT_SYS) ? FAIL(e, ERR_UNAVAILABLE, "test.fault", "a fault")                \
+        return fails(FAULT_SYS) ? FAIL_SYS(e, ERR_UNAVAILABLE, EIO, "test.fault", "a fault")       \
                                 : REAL(function)(dirfd, name, flags, mode, ret_fd, e);             \
     }
 
@@ -137,13 +139,19 @@ WRAP(int, deflateInit2_,
                : REAL(deflateInit2_)(zs, level, method, bits, mem, strategy, version, size);
 }
 
+static bool icu_fails(UErrorCode *status)
+{
+    if (fails(FAULT_LIBRARY))
+        *status = U_MEMORY_ALLOCATION_ERROR;
+    else if (fails(FAULT_UNICODE))
+        *status = U_INTERNAL_PROGRAM_ERROR;
+    return U_FAILURE(*status);
+}
+
 #define WRAP_ICU(type, name, params, args)                                                         \
     WRAP(type, name, params)                                                                       \
     {                                                                                              \
-        if (!fails(FAULT_LIBRARY))                                                                 \
-            return REAL(name) args;                                                                \
-        *status = U_MEMORY_ALLOCATION_ERROR;                                                       \
-        return 0;                                                                                  \
+        return icu_fails(status) ? 0 : REAL(name) args;                                            \
     }
 
 WRAP_ICU(const UNormalizer2 *, unorm2_getNFKCCasefoldInstance, (UErrorCode * status), (status))
@@ -151,6 +159,10 @@ WRAP_ICU(int32_t, unorm2_normalize,
          (const UNormalizer2 *n, const UChar *src, int32_t len, UChar *dest, int32_t cap,
           UErrorCode *status),
          (n, src, len, dest, cap, status))
+WRAP_ICU(UChar *, u_strFromUTF8,
+         (UChar * dest, int32_t cap, int32_t *ret_len, const char *src, int32_t len,
+          UErrorCode *status),
+         (dest, cap, ret_len, src, len, status))
 WRAP_ICU(UConverter *, ucnv_open, (const char *name, UErrorCode *status), (name, status))
 WRAP_ICU(USpoofChecker *, uspoof_open, (UErrorCode * status), (status))
 WRAP_ICU(int32_t, uspoof_getSkeletonUTF8,

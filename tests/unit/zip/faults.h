@@ -11,7 +11,8 @@ enum fault_kind {
     FAULT_NONE,
     FAULT_ALLOC,   /* malloc, calloc, realloc: no memory */
     FAULT_SYS,     /* the sys_ functions: UNAVAILABLE "a fault" */
-    FAULT_LIBRARY, /* what zlib, ICU and OpenSSL open: no memory */
+    FAULT_LIBRARY, /* functions of zlib and ICU that need memory */
+    FAULT_UNICODE, /* those of ICU, for another reason */
 };
 
 /* The n-th call of that kind from now on, counted from 1, fails. */

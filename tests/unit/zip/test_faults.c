@@ -161,6 +161,7 @@ TEST(auditing_without_memory)
     make_archive();
     fail_each(FAULT_ALLOC, ERR_RESOURCE_EXHAUSTED, try_audit, NULL);
     fail_each(FAULT_LIBRARY, ERR_RESOURCE_EXHAUSTED, try_audit, NULL);
+    fail_each(FAULT_UNICODE, ERR_INTERNAL, try_audit, NULL);
 }
 
 TEST(auditing_with_digests_without_memory)
@@ -182,14 +183,16 @@ TEST(refusing_without_memory)
 static enum err try_parallel_audit(void)
 {
     struct zip_audit_options parallel = {0};
-    CHECK_OK(pool_new("test", 3, 9, &parallel.workers, &e), &e);
+    enum err err = pool_new("test", 3, 9, &parallel.workers, &e);
+    if (err != ERR_OK)
+        return err;
     options = &parallel;
-    enum err err = try_audit();
+    err = try_audit();
     pool_free(parallel.workers);
     return err;
 }
 
-TEST(auditing_on_several_threads_what_cannot_be_read)
+TEST(auditing_on_several_threads_with_faults)
 {
     make_tree();
     CHECK(zt_run(
@@ -197,6 +200,7 @@ TEST(auditing_on_several_threads_what_cannot_be_read)
         "cd .. && { [ -e zip ] || mv zip.zip zip; }"));
     archive = openat(test_dirfd(), "zip", O_RDWR | O_CLOEXEC);
     fail_each(FAULT_SYS, ERR_UNAVAILABLE, try_parallel_audit, NULL);
+    fail_each(FAULT_ALLOC, ERR_RESOURCE_EXHAUSTED, try_parallel_audit, NULL);
 }
 
 TEST(auditing_what_cannot_be_read)
@@ -210,6 +214,23 @@ TEST(packing_without_memory)
     make_tree();
     fail_each(FAULT_ALLOC, ERR_RESOURCE_EXHAUSTED, try_pack, NULL);
     fail_each(FAULT_LIBRARY, ERR_RESOURCE_EXHAUSTED, try_pack, NULL);
+    CHECK(zt_run("rm \"$DIR/in/.skillignore\""));
+    fail_each(FAULT_ALLOC, ERR_RESOURCE_EXHAUSTED, try_pack, NULL);
+}
+
+/* What the profile refuses counts as an outcome here. */
+static enum err try_refused_pack(void)
+{
+    enum err err = try_pack();
+    snprintf(verdict, sizeof verdict, "%s", e.msg);
+    return err == ERR_INVALID_ARGUMENT ? ERR_OK : err;
+}
+
+TEST(refusing_to_pack_without_memory)
+{
+    make_tree();
+    CHECK(zt_run("touch \"$DIR/in/-x\" \"$DIR/in/x\342\200\213\""));
+    fail_each(FAULT_ALLOC, ERR_RESOURCE_EXHAUSTED, try_refused_pack, NULL);
 }
 
 TEST(packing_with_failing_calls)

@@ -381,6 +381,16 @@ TEST(a_huge_skillignore_is_refused)
     pack_fails(ERR_INVALID_ARGUMENT, ".skillignore is larger");
 }
 
+/* Also where not even the message can hold it. */
+TEST(a_path_of_four_thousand_bytes_is_refused)
+{
+    const char *deep =
+        TREE "n=$(printf '%0250d' 0) && for i in $(seq 16); do mkdir $n && cd ./$n; done";
+    CHECK(zt_run(deep));
+    pack_fails(ERR_INVALID_ARGUMENT, "longer than 1024 bytes");
+    CHECK(zt_run("rm -r \"$DIR/in\""));
+}
+
 TEST(a_skillignore_that_is_no_file_is_refused)
 {
     CHECK(zt_run(TREE "ln -s SKILL.md .skillignore"));
