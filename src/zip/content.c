@@ -116,6 +116,7 @@ static bool ended(const struct content_meter *m, const struct content_job *job, 
     else
         c->end = meaning[end];
     c->problem = m->inflater->problem;
+    c->no_distances = m->inflater->no_distances;
     return true;
 }
 

@@ -51,6 +51,7 @@ struct content_job {
 
 struct content {
     enum content_end end;
+    bool no_distances; /* see struct inflater */
     uint32_t crc;      /* of the bytes that came out */
     uint64_t usize;    /* bytes that came out, at most one more than max_out */
     uint64_t consumed; /* of the compressed bytes */

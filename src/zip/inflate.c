@@ -229,6 +229,14 @@ static void pair_literals(uint32_t *table)
     }
 }
 
+static bool has_distances(const struct code_lengths *c)
+{
+    for (unsigned i = c->n_litlen; i < c->n_litlen + c->n_dist; i++)
+        if (c->v[i])
+            return true;
+    return false;
+}
+
 static enum inflate_end build_codes(struct inflater *z, const struct code_lengths *c)
 {
     if (c->v[256] == 0)
@@ -241,6 +249,7 @@ static enum inflate_end build_codes(struct inflater *z, const struct code_length
     if (!table_build(z->dist, INFLATE_DIST_BITS, c->v + c->n_litlen, c->n_dist, z->dist_symbols,
                      CODE_MAIN))
         return bad(z, "invalid distances set");
+    z->no_distances |= c->n_litlen > 257 && !has_distances(c);
     z->state = INFLATE_CODES;
     return INFLATE_MORE;
 }
@@ -510,7 +519,7 @@ void inflate_init(struct inflater *z)
 void inflate_start(struct inflater *z)
 {
     z->state = INFLATE_HEADER;
-    z->last_block = false;
+    z->last_block = z->no_distances = false;
     z->bits = z->n_bits = 0;
     z->n_blocks = 0;
     z->max_blocks = UINT64_MAX;

@@ -36,6 +36,7 @@ struct inflater {
     enum { INFLATE_HEADER, INFLATE_STORED, INFLATE_CODES } state;
     bool last_block;
     bool fixed_tables;    /* litlen and dist are those of a fixed block */
+    bool no_distances;    /* some block has codes for lengths and none for distances */
     uint8_t bits, n_bits; /* of the byte before the next one: n_bits < 8 are not used yet */
     uint32_t stored_left;
     uint64_t n_blocks;   /* begun */

@@ -77,6 +77,11 @@ static void rule_inflate(struct audit *a, const struct entry *en)
                         "invalid ZIP file: \"%s\" says to have %u bytes and has %s%llu",
                         en->h.usize, c->end == CONTENT_OVER ? "at least " : "",
                         (unsigned long long)c->usize);
+    else if (c->no_distances) /* Info-ZIP's unzip: "lengths but no distances" */
+        CONTENT_FINDING(
+            ZIP_RULE_INFLATE, en, at,
+            "invalid ZIP file: a deflate block of \"%s\" has codes for lengths and none "
+            "for distances");
     else if (c->crc != en->h.crc)
         CONTENT_FINDING(ZIP_RULE_INFLATE, en, at,
                         "invalid ZIP file: \"%s\" says to have CRC %08x and has %08x", en->h.crc,

@@ -54,12 +54,12 @@ def stored_block(data, final=0, nlen=None):
     return bytes([final]) + struct.pack("<HH", len(data), nlen) + data
 
 
-def dynamic(n_literals, n_distances, lengths):
-    """The head of a dynamic block: code lengths by a code of 16 lengths of 4 bits each."""
+def dynamic(n_literals, n_distances, lengths, *symbols):
+    """A dynamic block: code lengths by a code of 16 lengths of 4 bits each, then codes."""
     order = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15]
     head = [(1, 1), (DYNAMIC, 2), (n_literals - 257, 5), (n_distances - 1, 5), (19 - 4, 4)]
     head += [(4 if n < 16 else 0, 3) for n in order]
-    return bits(*head, *(code(n, 4) for n in lengths), (0, 7))
+    return bits(*head, *(code(n, 4) for n in lengths), *(symbols or [(0, 7)]))
 
 
 def flushed(data):
@@ -130,6 +130,14 @@ def inflate_streams():
                       ("no-end-of-block", dynamic(257, 1, [8] * 256 + [0, 1])),
                       ("incomplete-distances", dynamic(257, 2, [8] * 255 + [9, 9] + [2, 2]))):
         r.fails("dynamic-" + what, one(raw=raw))
+
+    # a code for length 3, which unzip refuses where there is none for a distance
+    text = [code(ord("a"), 8)] * 4
+    for what, n, end, n_dist, check in (("without-distances", 258, 510, [0], r.fails),
+                                        ("with-a-distance", 258, 510, [1], r.near),
+                                        ("without-both", 257, 511, [0], r.near)):
+        lengths = [8] * (254 if n == 258 else 255) + [9] * (4 if n == 258 else 2) + n_dist
+        check("lengths-" + what, one(b"aaaa", raw=dynamic(n, 1, lengths, *text, code(end, 9))))
 
     # 32,768 is the farthest distance; one more than there has been is too far
     far = random.Random(2).randbytes(32768)
