@@ -331,21 +331,22 @@ static bool read_map(struct reader *r)
     return false;
 }
 
+/* Behind the map; its document's end comes first. */
 static bool read_stream_end(struct reader *r)
 {
-    if (!yaml_reader_next(&r->yaml) ||
-        !yaml_reader_next(&r->yaml)) /* the document's end comes first */
+    bool more = yaml_reader_next(&r->yaml);
+    if (!more || !yaml_reader_next(&r->yaml))
         return false;
     if (!yaml_reader_is(&r->yaml, YAML_STREAM_END_EVENT))
         warn(r, "the front matter has more than one document; the first one counts");
     return true;
 }
 
-/* False: something kept it from being read as a whole. */
+/* The stream's start comes first. False: something kept it from being read as a whole. */
 static bool read_stream(struct reader *r)
 {
-    if (!yaml_reader_next(&r->yaml) ||
-        !yaml_reader_next(&r->yaml)) /* the stream's start comes first */
+    bool more = yaml_reader_next(&r->yaml);
+    if (!more || !yaml_reader_next(&r->yaml))
         return false;
     if (yaml_reader_is(&r->yaml, YAML_STREAM_END_EVENT))
         return true; /* nothing but comments */

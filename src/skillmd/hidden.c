@@ -147,7 +147,7 @@ bool hidden_at_home(uint32_t cp, const struct hidden_context *c)
         return is_unspaced(c->base) || is_unspaced(c->next);
     if (cp == ZERO_WIDTH_NON_JOINER || cp == ZERO_WIDTH_JOINER)
         return is_shaped(c->base) || is_shaped(c->next);
-    return in(cp, 0x180b, 0x180f) && is_shaped(c->base); /* Mongolian */
+    return in(cp, 0x180b, 0x180f) && script_of(c->base) == USCRIPT_MONGOLIAN;
 }
 
 /* --- flags --- */

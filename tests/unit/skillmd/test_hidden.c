@@ -308,6 +308,7 @@ TEST(scripts_that_need_joiners_have_them)
     check_warned("می\u200c\u200cخواهم");
     check_warned("می\u200b\u200cخواهم");
     check_warned("a\u180e");
+    check_warned("ب\u180b");
     check_warned("\u0430\u200d\u0431");
     check_warned("\n\u200cx");
     check_one("\n\u200cمی", "skill-md-hidden", false, 2, 1);
