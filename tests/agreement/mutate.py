@@ -1,10 +1,12 @@
-"""Mutants of archives: one change each, or two.
+"""Mutants of archives.
 
     mutant(seeds, seed, n) -> (bytes, what was done)
 
-The n-th mutant of a seed is always the same. FIELD, BOTH and ATTRIBUTES change header fields; NAMES,
-EXTRAS and CONTENT change an entry so that its two headers go on telling one story, since those are
-what an audit may well accept; RECORDS and SPLICES move whole records about.
+The n-th mutant of a seed is always the same. Those with even numbers go through every field of every
+kind of record of every archive, each set to 0, one more, one less, its maximum and another record's
+value. The others are changed at random, once or twice: mostly so that an entry's headers go on telling
+one story (a field in all of them, names, extra fields, content, attributes), since those are what an
+audit may well accept; or whole records are moved about, and two archives spliced.
 """
 
 import random
@@ -44,12 +46,43 @@ SIGNATURES = [b"PK\3\4", b"PK\1\2", b"PK\5\6", b"PK\7\x08", b"PK\6\6", b"PK\6\7"
               b"PK\5\5", b"PK00"]
 
 
+# What every field is set to: from its value, its greatest value and that of another record.
+VALUES = {
+    "0": lambda old, top, other: 0,
+    "+1": lambda old, top, other: old + 1 & top,
+    "-1": lambda old, top, other: old - 1 & top,
+    "max": lambda old, top, other: top,
+    "other": lambda old, top, other: other,
+}
+
+
+def records_of(archive):
+    """[(kind, which, record)]"""
+    found = [(kind, i, r) for i, e in enumerate(archive.entries) for kind, r in e.records()]
+    return found + [("eocd", 0, archive.eocd)]
+
+
+class Seeds:
+    """Archives to make mutants of: {name: bytes}."""
+
+    def __init__(self, archives):
+        self.archives = {name: parse(data) for name, data in archives.items()}
+        self.names = list(self.archives)
+        self.fields = [(name, kind, field, value) for name, archive in self.archives.items()
+                       for kind, field in self._kinds(archive) for value in VALUES]
+
+    @staticmethod
+    def _kinds(archive):
+        """Each field of each kind of record, once."""
+        return dict.fromkeys((kind, field) for kind, _, record in records_of(archive)
+                             for field in ["sig", *record.fields])
+
+
 class Mutator:
     """One random stream and the archives to take from."""
 
     def __init__(self, seeds, stream):
         self.rng = random.Random(stream)
-        self.names = list(seeds)
         self.seeds = seeds
         self.done = []
 
@@ -60,9 +93,9 @@ class Mutator:
         self.done.append(what)
 
     def seed(self):
-        name = self.pick(self.names)
+        name = self.pick(self.seeds.names)
         self.note(name)
-        return self.seeds[name].copy()
+        return self.seeds.archives[name].copy()
 
     def chance(self, percent):
         return self.rng.randrange(100) < percent
@@ -112,16 +145,33 @@ class Mutator:
 
     def field(self, a):
         """One field of one record."""
-        records = [(f"{kind}[{i}]", r) for i, e in enumerate(a.entries) for kind, r in e.records()]
-        where, record = self.pick(records + [("eocd", a.eocd)] * 2)
+        records = records_of(a)
+        kind, i, record = self.pick(records + records[-1:])
         field = self.pick([*record.fields, "sig"])
         if field == "sig":
             record.sig = self.pick(SIGNATURES)
-            self.note(f"{where}.sig={record.sig!r}")
+            self.note(f"{kind}[{i}].sig={record.sig!r}")
             return
-        others = [r[field] for _, r in records if field in r.fields]
+        others = [r[field] for _, _, r in records if field in r.fields]
         record[field] = self.new(field, record, others)
-        self.note(f"{where}.{field}={record[field]:#x}")
+        self.note(f"{kind}[{i}].{field}={record[field]:#x}")
+
+    def exact(self, name, kind, field, value):
+        """The field of one of the records of that kind, set as VALUES say."""
+        a = self.seeds.archives[name].copy()
+        records = records_of(a)
+        _, i, record = self.pick([one for one in records if one[0] == kind])
+        self.note(f"{name}, {kind}[{i}].{field} {value}")
+        if field == "sig":
+            other = int.from_bytes(self.pick(SIGNATURES), "little")
+            old = int.from_bytes(record.sig, "little")
+            record.sig = VALUES[value](old, (1 << 32) - 1, other).to_bytes(4, "little")
+            return a.emit()
+        top = (1 << record.bits(field)) - 1
+        others = [r[field] for _, _, r in records if field in r.fields and r is not record]
+        other = self.pick(others) if others else record[self.pick(list(record.fields))]
+        record[field] = VALUES[value](record[field], top, other & top)
+        return a.emit()
 
     def both(self, a):
         """One field in all records of an entry."""
@@ -482,19 +532,15 @@ class Mutator:
 
 
 WEIGHTED = {
-    Mutator.field: 30, Mutator.both: 10, Mutator.attribute: 8, Mutator.name: 14,
+    Mutator.field: 14, Mutator.both: 14, Mutator.attribute: 9, Mutator.name: 14,
     Mutator.other_local_name: 2, Mutator.extras: 12, Mutator.content: 12, Mutator.record: 8,
     Mutator.splice: 4, Mutator.byte: 4,
 }
 WAYS, WEIGHTS = list(WEIGHTED), list(WEIGHTED.values())
 
 
-def plant(archives):
-    """Seeds of {name: bytes}."""
-    return {name: parse(data) for name, data in archives.items()}
-
-
 def mutant(seeds, seed, n):
     m = Mutator(seeds, f"{seed}/{n}")
-    data = m.mutate()
+    fields = seeds.fields
+    data = m.mutate() if n % 2 else m.exact(*fields[n // 2 % len(fields)])
     return data, ", ".join(m.done)

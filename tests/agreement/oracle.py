@@ -177,18 +177,18 @@ def tell_progress(started):
 
 def judge_mutants(args):
     print(f"seed {args.seed}")
-    seeds = mutate.plant(honest_archives())
+    seeds = mutate.Seeds(honest_archives())
     started = time.monotonic()
     found = run(seeds, args.seed, args.mutants, args.jobs, tell_progress(started))
     for line in keep(found.disagreements):
         print(line)
-    print(f"{found.mutants} mutants of {len(seeds)} archives, {found.accepted} accepted "
+    print(f"{found.mutants} mutants of {len(seeds.names)} archives, {found.accepted} accepted "
           f"({found.repeated} twice), {len(found.disagreements)} read differently")
     return not found.disagreements
 
 
 def write_mutant(args):
-    data, how = mutate.mutant(mutate.plant(honest_archives()), args.seed, args.mutant)
+    data, how = mutate.mutant(mutate.Seeds(honest_archives()), args.seed, args.mutant)
     print(how, file=sys.stderr)
     sys.stdout.buffer.write(data)
     return True
