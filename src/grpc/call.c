@@ -328,6 +328,21 @@ static void log_call(const struct call *c)
            LOG_STR("peer", c->context.peer), reason, error);
 }
 
+enum err call_hold_request(struct call *c, size_t n, struct error *e)
+{
+    struct ledger *budget = &c->server->request_budget;
+    size_t want = n > GRPC_REQUEST_FREE ? n - GRPC_REQUEST_FREE : 0;
+    if (want > c->held && !ledger_take(budget, want - c->held))
+        return FAIL(e, ERR_RESOURCE_EXHAUSTED, "grpc.requests",
+                    "the server is busy: the requests of all clients already hold %zu bytes; try "
+                    "again",
+                    budget->max);
+    if (want < c->held)
+        ledger_give(budget, c->held - want);
+    c->held = want;
+    return ERR_OK;
+}
+
 void call_ref(struct call *c)
 {
     c->refs++;
@@ -341,6 +356,7 @@ void call_unref(struct call *c)
         c->kind->free(c);
     send_deinit(&c->send);
     grpc_reply_deinit(&c->reply);
+    ledger_give(&c->server->request_budget, c->held);
     free_error(c);
     free(c);
 }

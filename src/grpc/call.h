@@ -63,6 +63,7 @@ struct call {
     struct error *error;     /* why the call failed; NULL: it did not, or not yet */
     int64_t started_ns;
     uint64_t bytes_in, bytes_out;
+    size_t held; /* bytes of its request, of the server's budget */
     unsigned refs;
     int http_status; /* not 200: the whole answer */
     bool may_gzip;   /* grpc-encoding: gzip */
@@ -76,6 +77,11 @@ struct call {
 void call_new(struct grpc_server *s, struct h2_stream *stream, const struct h2_header *h, size_t n);
 void call_ref(struct call *c);
 void call_unref(struct call *c);
+
+/* What is in memory of the request are n bytes now. What exceeds GRPC_REQUEST_FREE is charged to
+ * the server's budget; RESOURCE_EXHAUSTED when that is used up. By the thread that has the request.
+ */
+enum err call_hold_request(struct call *c, size_t n, struct error *e);
 
 /* Answers with an error, at once; the rest of the request is refused. Does nothing when the call
  * was answered or its stream is gone. */

@@ -39,6 +39,11 @@ void gather_deinit(struct gather *g)
     receive_deinit(&g->receive);
 }
 
+size_t gather_memory(const struct gather *g)
+{
+    return g->message->cap + receive_memory(&g->receive);
+}
+
 enum err gather_feed(struct gather *g, str in, struct error *e)
 {
     return receive_feed(&g->receive, in, e);

@@ -17,6 +17,8 @@ struct gather {
 /* The gather must stay where it is until deinit. */
 void gather_init(struct gather *g, struct buf *message, bool may_gzip, bool request);
 void gather_deinit(struct gather *g);
+/* Bytes it holds, those of the message among them. */
+size_t gather_memory(const struct gather *g);
 /* As receive_feed; a second message is UNIMPLEMENTED (statuscodes.md: cardinality violation). */
 enum err gather_feed(struct gather *g, str in, struct error *e);
 /* The stream has ended: as receive_end; no message at all is UNIMPLEMENTED. */

@@ -1,7 +1,5 @@
 #include "grpc/gzip.h"
 
-#include "base/macro.h"
-
 #include <inttypes.h>
 #include <stdlib.h>
 #include <zlib.h>
@@ -13,7 +11,6 @@ struct gzip {
     z_stream z;
     uint64_t max, n_out;
     bool ended; /* the trailer was seen and is right */
-    unsigned char out[OUT_LEN];
 };
 
 enum err gzip_new(struct gzip **ret, struct error *e)
@@ -56,12 +53,13 @@ static enum err step_failed(int r, struct error *e)
 /* One call of inflate; *ret_more is false when it made no use of more input or room. */
 static enum err step(struct gzip *g, gzip_sink_fn *sink, void *ctx, bool *ret_more, struct error *e)
 {
-    g->z.next_out = g->out;
-    g->z.avail_out = sizeof g->out;
+    unsigned char out[OUT_LEN];
+    g->z.next_out = out;
+    g->z.avail_out = sizeof out;
     int r = inflate(&g->z, Z_NO_FLUSH);
     if (r != Z_OK && r != Z_STREAM_END && r != Z_BUF_ERROR)
         return step_failed(r, e);
-    size_t n = sizeof g->out - g->z.avail_out;
+    size_t n = sizeof out - g->z.avail_out;
     g->n_out += n;
     if (g->n_out > g->max)
         return FAIL(e, ERR_RESOURCE_EXHAUSTED, "grpc.gzip.too_large",
@@ -70,7 +68,7 @@ static enum err step(struct gzip *g, gzip_sink_fn *sink, void *ctx, bool *ret_mo
                     g->n_out, g->max);
     g->ended = r == Z_STREAM_END;
     *ret_more = !g->ended && (g->z.avail_in > 0 || g->z.avail_out == 0);
-    return n ? sink(ctx, str_of(g->out, n), e) : ERR_OK;
+    return n ? sink(ctx, str_of(out, n), e) : ERR_OK;
 }
 
 enum err gzip_feed(struct gzip *g, str in, gzip_sink_fn *sink, void *ctx, struct error *e)

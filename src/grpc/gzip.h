@@ -6,9 +6,11 @@
 #define STIGMER_GRPC_GZIP_H
 
 #include "base/err.h"
+#include "base/macro.h"
 #include "base/str.h"
 
 struct gzip;
+#define GZIP_MEMORY KIB(48) /* of one: zlib's window and tables */
 
 /* Takes a piece of the inflated message. */
 typedef enum err gzip_sink_fn(void *ctx, str piece, struct error *e);

@@ -118,11 +118,17 @@ static void watch_start(struct call *c)
     c->state = w;
 }
 
-static void watch_data(struct call *c, str bytes)
+static enum err watch_feed(struct call *c, str bytes, struct error *e)
 {
     struct watch_state *w = c->state;
+    TRY(gather_feed(&w->gather, bytes, e));
+    return call_hold_request(c, gather_memory(&w->gather), e);
+}
+
+static void watch_data(struct call *c, str bytes)
+{
     struct error e;
-    if (!c->answered && gather_feed(&w->gather, bytes, &e) != ERR_OK)
+    if (!c->answered && watch_feed(c, bytes, &e) != ERR_OK)
         call_fail(c, &e);
     if (c->stream)
         h2_stream_consume(c->stream, bytes.len);

@@ -13,6 +13,11 @@ void receive_deinit(struct receive *r)
     r->gzip = NULL;
 }
 
+size_t receive_memory(const struct receive *r)
+{
+    return r->gzip ? GZIP_MEMORY : 0;
+}
+
 static enum err begin(struct receive *r, struct error *e)
 {
     if (r->frames.compressed && !r->may_gzip)

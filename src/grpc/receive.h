@@ -26,6 +26,8 @@ struct receive {
 void receive_init(struct receive *r, uint64_t max, bool may_gzip, const struct receive_sink *sink,
                   void *ctx);
 void receive_deinit(struct receive *r);
+/* Bytes it holds. */
+size_t receive_memory(const struct receive *r);
 /* Failures as frames_next, gzip_feed and the sink; also INTERNAL for a compressed message without
  * grpc-encoding (compression.md). Not to be called again after a failure. */
 enum err receive_feed(struct receive *r, str in, struct error *e);

@@ -15,12 +15,13 @@
 
 struct stream_state {
     struct receive receive;
-    struct buf arrived; /* bytes not looked at yet */
+    struct buf arrived; /* from n_looked on: not looked at yet */
+    size_t n_looked;
     struct buf request; /* the message that is coming */
     bool complete;      /* it is there */
     bool asked;         /* for room for its answer */
     bool has_room;
-    bool ended;         /* END_STREAM was seen */
+    bool ended; /* END_STREAM was seen */
 };
 
 static enum err piece(void *ctx, str bytes, struct error *e)
@@ -39,17 +40,43 @@ static enum err message_end(void *ctx, struct error *e)
 
 /* Feeds byte by byte: the deframer must not run past the message that is answered next. Requests
  * are some tens of bytes. */
+static enum err feed_one(struct stream_state *s, size_t *ret_n, struct error *e)
+{
+    str in = str_skip(buf_view(&s->arrived), s->n_looked);
+    enum err err = ERR_OK;
+    for (*ret_n = 0; *ret_n < in.len && !s->complete && err == ERR_OK; ++*ret_n)
+        err = receive_feed(&s->receive, str_head(str_skip(in, *ret_n), 1), e);
+    return err;
+}
+
+/* Moving what is left once half has been looked at costs each byte one move at most. */
+static void drop_looked(struct stream_state *s)
+{
+    if (s->n_looked == s->arrived.len)
+        buf_deinit(&s->arrived);
+    else if (s->n_looked >= s->arrived.len / 2)
+        buf_drop(&s->arrived, s->n_looked);
+    else
+        return;
+    s->n_looked = 0;
+}
+
+static enum err hold(struct call *c, struct error *e)
+{
+    const struct stream_state *s = c->state;
+    return call_hold_request(c, s->arrived.cap + s->request.cap + receive_memory(&s->receive), e);
+}
+
 static enum err take_request(struct call *c, struct error *e)
 {
     struct stream_state *s = c->state;
-    size_t n = 0;
-    enum err err = ERR_OK;
-    while (n < s->arrived.len && !s->complete && err == ERR_OK)
-        err = receive_feed(&s->receive, str_of(s->arrived.p + n++, 1), e);
-    buf_drop(&s->arrived, n);
-    if (n)
-        h2_stream_consume(c->stream, n);
-    return err;
+    size_t n;
+    enum err err = feed_one(s, &n, e);
+    s->n_looked += n;
+    drop_looked(s);
+    h2_stream_consume(c->stream, n);
+    TRY(err);
+    return hold(c, e);
 }
 
 static enum err ask_room(struct call *c, struct error *e)
@@ -127,8 +154,8 @@ static void data(struct call *c, str bytes)
         return;
     }
     buf_add(&s->arrived, bytes);
-    if (buf_status(&s->arrived, &e) != ERR_OK)
-        h2_stream_reset(c->stream, NGHTTP2_CANCEL);
+    if (buf_status(&s->arrived, &e) != ERR_OK || hold(c, &e) != ERR_OK)
+        h2_stream_reset(c->stream, NGHTTP2_ENHANCE_YOUR_CALM);
     else
         h2_stream_resume(c->stream);
 }
@@ -143,9 +170,10 @@ static void end(struct call *c)
 static void drop(struct call *c)
 {
     struct stream_state *s = c->state;
-    if (c->stream && s->arrived.len)
-        h2_stream_consume(c->stream, s->arrived.len);
+    if (c->stream)
+        h2_stream_consume(c->stream, s->arrived.len - s->n_looked);
     buf_clear(&s->arrived);
+    s->n_looked = 0;
     s->ended = true;
 }
 

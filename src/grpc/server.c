@@ -265,6 +265,7 @@ enum err grpc_server_new(const struct grpc_server_options *o, struct grpc_server
     pthread_cond_init(&s->no_jobs, NULL);
     list_init(&s->listeners);
     ledger_init(&s->upload_budget, o->upload_budget);
+    ledger_init(&s->request_budget, o->request_budget);
     s->workers = o->workers;
     s->descriptors = o->descriptors;
     s->n_descriptors = o->n_descriptors;

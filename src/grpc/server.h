@@ -84,6 +84,8 @@ struct grpc_method {
     size_t n_files; /* descriptors that the reply keeps open */
 };
 
+#define GRPC_REQUEST_FREE KIB(1) /* a call without a request costs as much */
+
 struct grpc_server;
 
 struct grpc_server_options {
@@ -97,7 +99,9 @@ struct grpc_server_options {
     const struct h2_limits *limits;
     struct tls_server *tls;
     unsigned n_loops;
-    size_t upload_budget; /* bytes of upload chunks in memory, all calls together (ledger) */
+    /* Bytes in memory, all calls together (ledgers): of upload chunks, and of other requests, where
+     * each call has GRPC_REQUEST_FREE beside it; what exceeds it is RESOURCE_EXHAUSTED. */
+    size_t upload_budget, request_budget;
 };
 /* Health (Check, Watch) and reflection (v1, v1alpha) are served without being in the table. */
 enum err grpc_server_new(const struct grpc_server_options *o, struct grpc_server **ret,

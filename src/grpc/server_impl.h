@@ -13,7 +13,7 @@
 struct grpc_server {
     struct h2_server *h2;
     struct pool *workers;
-    struct ledger upload_budget;
+    struct ledger upload_budget, request_budget;
     struct symbols *symbols;
     const str *descriptors;
     size_t n_descriptors;

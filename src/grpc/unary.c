@@ -28,6 +28,13 @@ static enum err run_handler(struct unary *u, bool *ret_defer)
                              &u->error);
 }
 
+/* Says what the request still holds, which is less than before. */
+static void hold_less(struct call *c, size_t n)
+{
+    struct error cannot_fail;
+    (void)call_hold_request(c, n, &cannot_fail);
+}
+
 static void free_state(struct call *c)
 {
     struct unary *u = c->state;
@@ -36,6 +43,7 @@ static void free_state(struct call *c)
     grpc_reply_deinit(&u->reply);
     free(u);
     c->state = NULL;
+    hold_less(c, 0);
 }
 
 static bool needs_more_room(const struct unary *u)
@@ -154,26 +162,46 @@ static void start(struct call *c)
     c->state = u;
 }
 
+static enum err feed(struct unary *u, str bytes, struct error *e)
+{
+    TRY(gather_feed(&u->gather, bytes, e));
+    return call_hold_request(u->call, gather_memory(&u->gather), e);
+}
+
+/* No worker has seen it yet. */
+static void fail(struct call *c, const struct error *e)
+{
+    call_fail(c, e);
+    free_state(c);
+}
+
 static void data(struct call *c, str bytes)
 {
-    struct unary *u = c->state;
     struct error e;
     size_t n = bytes.len;
-    if (!c->answered && gather_feed(&u->gather, bytes, &e) != ERR_OK)
-        call_fail(c, &e);
+    if (!c->answered && feed(c->state, bytes, &e) != ERR_OK)
+        fail(c, &e);
     if (c->stream)
         h2_stream_consume(c->stream, n);
+}
+
+static enum err end_request(struct unary *u, struct error *e)
+{
+    TRY(gather_end(&u->gather, e));
+    gather_deinit(&u->gather);
+    hold_less(u->call, u->request.cap);
+    return ERR_OK;
 }
 
 static void end(struct call *c)
 {
     struct unary *u = c->state;
+    const struct grpc_method *m = c->method;
     struct error e;
     if (c->answered)
         return;
-    const struct grpc_method *m = c->method;
-    if (gather_end(&u->gather, &e) != ERR_OK)
-        call_fail(c, &e);
+    if (end_request(u, &e) != ERR_OK)
+        fail(c, &e);
     else if (m->n_files || m->max_reply)
         ask_room(u, m->first_reply ? m->first_reply : MAX(m->max_reply, GRPC_HEAD_MAX));
     else

@@ -18,7 +18,8 @@
 
 #include <stdlib.h>
 
-#define CHUNK_LEN   (KIB(64) - 64)  /* bytes of a chunk: with its head and malloc's, 64 KiB */
+#define CHUNK_MIN   (KIB(1) / 4)    /* bytes of a chunk: they grow with the upload */
+#define CHUNK_MAX   (KIB(64) - 64)  /* with its head and malloc's, 64 KiB */
 #define JOB_CHUNKS  8               /* a job's share: other calls get their turn, credit flows */
 #define RETRY_NS    (2 * NS_PER_MS) /* until a full pool is asked again */
 #define WINDOW_LEN  MIB(8)          /* a stream's window: DESIGN, the window is the throughput */
@@ -26,9 +27,9 @@
 
 struct chunk {
     struct list link;
-    size_t len;
+    size_t len, cap;
     bool charged;
-    char bytes[CHUNK_LEN];
+    char bytes[];
 };
 
 struct upload {
@@ -105,6 +106,7 @@ static enum err work(struct upload *u, struct error *e)
             return FAIL(e, ERR_CANCELLED, "grpc.cancelled", "the call was cancelled");
         TRY(receive_feed(&u->receive, str_of(k->bytes, k->len), e));
     }
+    TRY(call_hold_request(u->call, u->splitter.rest.cap + receive_memory(&u->receive), e));
     return u->last ? finish(u, e) : ERR_OK;
 }
 
@@ -113,6 +115,8 @@ static void free_object(struct upload *u)
     if (u->object)
         u->call->method->upload->free(u->object);
     u->object = NULL;
+    receive_deinit(&u->receive);
+    splitter_deinit(&u->splitter);
 }
 
 static void job_run(struct job *job)
@@ -139,7 +143,7 @@ static void pause_reading(struct upload *u, bool pause)
 static void free_chunk(struct upload *u, struct chunk *k)
 {
     if (k->charged)
-        ledger_give(&u->call->server->upload_budget, sizeof *k);
+        ledger_give(&u->call->server->upload_budget, sizeof *k + k->cap);
     else
         u->n_uncharged--;
     free(k);
@@ -290,11 +294,13 @@ static struct chunk *last_chunk(struct upload *u)
 
 static struct chunk *new_chunk(struct upload *u)
 {
-    struct chunk *k = malloc(sizeof *k);
+    size_t cap = MIN(MAX(u->call->bytes_in, CHUNK_MIN), CHUNK_MAX);
+    struct chunk *k = malloc(sizeof *k + cap);
     if (!k)
         return NULL;
     k->len = 0;
-    k->charged = ledger_take(&u->call->server->upload_budget, sizeof *k);
+    k->cap = cap;
+    k->charged = ledger_take(&u->call->server->upload_budget, sizeof *k + cap);
     if (!k->charged) {
         u->n_uncharged++;
         pause_reading(u, true);
@@ -306,7 +312,7 @@ static struct chunk *new_chunk(struct upload *u)
 /* The last chunk of the queue when it has room, or a new one. */
 static struct chunk *open_chunk(struct upload *u)
 {
-    bool room = !list_empty(&u->queue) && last_chunk(u)->len < CHUNK_LEN;
+    bool room = !list_empty(&u->queue) && last_chunk(u)->len < last_chunk(u)->cap;
     return room ? last_chunk(u) : new_chunk(u);
 }
 
@@ -317,7 +323,7 @@ static str append(struct upload *u, str bytes)
         struct chunk *k = open_chunk(u);
         if (!k)
             break;
-        str piece = str_head(bytes, CHUNK_LEN - k->len);
+        str piece = str_head(bytes, k->cap - k->len);
         memcpy(k->bytes + k->len, piece.p, piece.len);
         k->len += piece.len;
         bytes = str_skip(bytes, piece.len);
@@ -363,8 +369,7 @@ static void room(struct call *c)
 static void free_state(struct call *c)
 {
     struct upload *u = c->state;
-    receive_deinit(&u->receive);
-    splitter_deinit(&u->splitter);
+    free_object(u);
     grpc_reply_deinit(&u->reply);
     free(u);
 }

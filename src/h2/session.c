@@ -204,8 +204,9 @@ void h2_conn_check_done(struct h2_conn *hc)
 void h2_conn_soon(struct h2_conn *hc)
 {
     struct error ignored; /* re-arming cannot fail: the timer has its place */
-    if (hc->timer.at_ns)
-        (void)loop_timer_set(hc->env->loop, &hc->timer, loop_now(hc->env->loop), &ignored);
+    int64_t now = loop_now(hc->env->loop);
+    if (hc->timer.at_ns > now) /* one that is due is not put off: setting it means the next turn */
+        (void)loop_timer_set(hc->env->loop, &hc->timer, now, &ignored);
 }
 
 void h2_conn_wake(struct h2_conn *hc)

@@ -26,6 +26,8 @@ enum {
 
 /* Upload bytes in memory, all calls together: what is received and not yet spooled. */
 #define UPLOAD_BUDGET MIB(16)
+/* Other requests that have come in part or wait: mostly some tens of bytes each. */
+#define REQUEST_BUDGET MIB(8)
 
 /* Freed in the reverse order. */
 struct server {
@@ -93,6 +95,7 @@ static enum err make_grpc(struct server *s, struct error *e)
         .tls = s->tls,
         .n_loops = clamp(sys_n_cpus(), 1, MAX_LOOPS),
         .upload_budget = UPLOAD_BUDGET,
+        .request_budget = REQUEST_BUDGET,
     };
     return grpc_server_new(&options, &s->grpc, e);
 }

@@ -1,16 +1,19 @@
 #!/usr/bin/python3
-"""The memory bounds that the product promises: uploads measured by bench/rss.py, and answers that
-nobody reads. Sanitized builds run the latter too; only there, memory is not judged."""
+"""The memory bounds that the product promises: uploads measured by bench/rss.py, answers that nobody
+reads, requests that do not end. Sanitized builds run the latter too; only there, memory is not
+judged."""
 
 import random
 import struct
 import sys
 import time
+import zlib
 
 from support import archives, process, rawh2, tap, wire
 from support.check import check, equal
 from support.paths import PATIENCE, ROOT, SANITIZED, run
-from support.rawh2 import DATA, END_HEADERS, END_STREAM, HEADERS, WINDOW_UPDATE, Peer, frame
+from support.rawh2 import (ACK, DATA, END_HEADERS, END_STREAM, HEADERS, SETTINGS, WINDOW_UPDATE,
+                           Peer, frame)
 from support.server import Server
 from support.tap import test
 
@@ -125,6 +128,60 @@ def many_long_texts_at_once_for_a_client_that_reads():
         tap.note(f"{len(calls)} texts at once: {grown} KiB above idle")
         if not SANITIZED:
             check(grown < ABOVE_IDLE_BOUND_KIB, f"memory grew by {grown} KiB")
+
+
+# --- requests ------------------------------------------------------------------------------------
+
+
+def check_requests(what, frames):
+    """Many connections send what frames(stream) gives, for as many streams as there may be."""
+    with Server() as server:
+        server.client().push("Small", archives.make())
+        time.sleep(0.5)
+        idle = process.rss_kib(server.pid)
+        process.reset_peak(server.pid)
+        peers = [Peer(server, settings=window(0)) for _ in range(CONNECTIONS)]
+        for peer in peers:
+            peer.read(1)
+            peer.send(frame(SETTINGS, ACK))
+        time.sleep(0.2)  # the server's windows are what its SETTINGS said
+        for peer in peers:
+            peer.send(b"".join(frames(stream) for stream in range(1, 2 * CALLS, 2)))
+        slowest = lookups_go_on(server, 2)
+        grown = process.peak_kib(server.pid) - idle
+        tap.note(f"{what}: {grown} KiB above idle; slowest small lookup {slowest:.3f} s")
+        for peer in peers:
+            peer.close()
+        if not SANITIZED:
+            check(grown < ABOVE_IDLE_BOUND_KIB, f"{what}: memory grew by {grown} KiB")
+
+
+def half_request(path):
+    """60 KB of a request in some 100 bytes, and no end."""
+    packer = zlib.compressobj(wbits=31)
+    data = packer.compress(b"\x0a" + archives.varint(60000) + bytes(60000)) + packer.flush()
+    block = rawh2.request_block(path, (b"grpc-encoding", b"gzip"))
+    body = struct.pack(">BI", 1, len(data)) + data
+    return lambda stream: (frame(HEADERS, END_HEADERS, stream, block) + frame(DATA, 0, stream, body))
+
+
+@test
+def compressed_lookups_without_end():
+    check_requests("lookups", half_request(f"{wire.QUERY_PATH}/get"))
+
+
+@test
+def compressed_pushes_without_end():
+    check_requests("pushes", half_request(f"{wire.COMMAND_PATH}/push"))
+
+
+@test
+def questions_whose_answers_nobody_reads():
+    """Reflection: each connection fills its window with questions."""
+    block = rawh2.request_block("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
+    questions = rawh2.message(b"\x3a\0") * 595  # with 250 streams, just below the window of 1 MiB
+    check_requests("questions", lambda stream: frame(HEADERS, END_HEADERS, stream, block)
+                   + frame(DATA, 0, stream, questions))
 
 
 if __name__ == "__main__":

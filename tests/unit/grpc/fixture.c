@@ -247,6 +247,7 @@ void fixture_start(struct fixture *f, const struct fixture_options *o)
         .limits = o->limits ? o->limits : &limits,
         .n_loops = o->n_loops ? o->n_loops : 2,
         .upload_budget = o->budget ? o->budget : MIB(4),
+        .request_budget = o->request_budget ? o->request_budget : MIB(4),
     };
     CHECK_OK(grpc_server_new(&options, &f->server, &e), &e);
     CHECK_OK(grpc_server_listen(f->server, "127.0.0.1", o->port, &f->port, &e), &e);

@@ -37,7 +37,8 @@
 #endif
 
 struct fixture_options {
-    size_t budget; /* of uploads; 0 = 4 MiB */
+    size_t budget;         /* of uploads; 0 = 4 MiB */
+    size_t request_budget; /* 0 = 4 MiB */
     unsigned n_loops, n_workers;
     size_t max_queued; /* jobs */
     const struct h2_limits *limits;

@@ -1,5 +1,6 @@
 #include "test.h"
 
+#include "base/clock.h"
 #include "descriptors.h"
 #include "fixture.h"
 #include "grpc/reflection.h"
@@ -266,6 +267,46 @@ TEST(streams_wait_for_room)
     buf_deinit(&body);
     buf_deinit(&q);
     peer_close(&p);
+    fixture_stop(&f);
+}
+
+static int64_t run_until(struct peer *p, const struct peer_call *call, size_t len)
+{
+    int64_t start = clock_mono_ns();
+    while (call->data.len < len && !call->closed)
+        peer_run_ms(p, 1);
+    return clock_mono_ns() - start;
+}
+
+/* Most of the questions arrive while the answers before are not read. */
+TEST(questions_that_wait_take_no_longer)
+{
+    enum { QUESTIONS = 300000, ANSWER = 31, WINDOW = 4 << 20 };
+    struct h2_limits limits = h2_limits_default;
+    limits.stream_window = limits.connection_window = MIB(16);
+    limits.goaway_wait_ms = 10;
+    struct fixture f;
+    struct peer p;
+    struct buf body;
+    fixture_start(&f, &(struct fixture_options){.limits = &limits, .request_budget = MIB(8)});
+    peer_open(&p, &f);
+    buf_init(&body, MIB(4));
+    for (size_t i = 0; i < QUESTIONS; i++)
+        peer_frame(&body, 0, STR("\x1a\0"));
+    struct peer_call call = {
+        .path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        .body = buf_view(&body),
+        .hold = true,
+    };
+    peer_start(&p, &call);
+    int64_t first = run_until(&p, &call, WINDOW);
+    peer_run_ms(&p, 200);
+    peer_release(&call);
+    int64_t rest = run_until(&p, &call, MIB(8));
+    CHECK(rest < 8 * first);
+    peer_close(&p);
+    peer_call_deinit(&call);
+    buf_deinit(&body);
     fixture_stop(&f);
 }
 

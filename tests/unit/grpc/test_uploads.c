@@ -257,6 +257,42 @@ TEST(uploads_wait_for_a_full_pool)
     check_many(MIB(4), false, 1);
 }
 
+/* Chunks that wait for a worker take little when little has come: reading goes on. */
+TEST(small_uploads_are_charged_little)
+{
+    struct fixture f;
+    struct peer p;
+    struct buf body;
+    struct peer_call calls[MANY];
+    fixture_start(&f, &(struct fixture_options){.budget = KIB(64), .n_workers = 1});
+    peer_open(&p, &f);
+    struct peer_call worker = {.path = "/test.Service/work", .body = STR("\0\0\0\0\4gate")};
+    peer_start(&p, &worker);
+    peer_run_ms(&p, 50);
+    buf_init(&body, KIB(1));
+    peer_upload_frame(&body, 100);
+    for (int i = 0; i < MANY; i++) {
+        calls[i] = CALL(.body = buf_view(&body));
+        peer_start(&p, &calls[i]);
+    }
+    peer_run_ms(&p, 50);
+    struct peer_call echo = {.path = "/test.Service/echo", .body = STR("\0\0\0\0\2hi")};
+    peer_expect(&p, &echo, ERR_OK);
+    CHECK_INT(f.n_begun, 0);
+    f.gate = true;
+    peer_run(&p, calls, MANY);
+    for (int i = 0; i < MANY; i++) {
+        check_answer(&calls[i], "bytes=100 rest=11");
+        peer_call_deinit(&calls[i]);
+    }
+    peer_run(&p, &worker, 1);
+    peer_call_deinit(&worker);
+    peer_call_deinit(&echo);
+    peer_close(&p);
+    buf_deinit(&body);
+    fixture_stop(&f);
+}
+
 TEST(a_large_upload_in_little_memory)
 {
     struct fixture f;

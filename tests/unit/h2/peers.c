@@ -136,7 +136,8 @@ static void server_headers(void *ctx, struct h2_stream *s, const struct h2_heade
     CHECK(x);
     x->stream = s;
     h2_stream_set_user(s, x);
-    atomic_fetch_add(&seen.opened, 1);
+    int alive = atomic_fetch_add(&seen.opened, 1) + 1 - seen.closed;
+    seen.most = MAX(seen.most, alive);
     if (atomic_load(&seen.raise))
         h2_stream_raise_window(s, MIB(4));
     str path = STR_NULL;
@@ -451,6 +452,17 @@ void raw_request(int fd, uint32_t id, const char *path, uint8_t flags)
 {
     char block[256];
     raw_frame(fd, 1, flags, id, block, raw_request_block(path, block, sizeof block));
+}
+
+size_t raw_put_request(char *out, uint32_t id, const char *path, size_t body)
+{
+    char block[256];
+    char *zeros = calloc(1, body);
+    CHECK(zeros);
+    size_t n = put_frame(out, 1, 4, id, block, raw_request_block(path, block, sizeof block));
+    n += put_frame(out + n, 0, 0, id, zeros, body);
+    free(zeros);
+    return n;
 }
 
 static bool read_full(int fd, char *to, size_t len)

@@ -25,6 +25,7 @@
 /* What the server saw, all connections together. */
 struct seen {
     _Atomic int opened, closed, broken;
+    _Atomic int most; /* opened and not closed */
     _Atomic uint64_t bytes;
     _Atomic uint32_t last_error;
     _Atomic bool raise; /* raise_window(4 MiB) for uploads */
@@ -79,6 +80,8 @@ void raw_frame(int fd, uint8_t type, uint8_t flags, uint32_t id, const void *p, 
 /* A request's HEADERS (POST path, literal, not indexed); flags as given. */
 void raw_request(int fd, uint32_t id, const char *path, uint8_t flags);
 size_t raw_request_block(const char *path, char *out, size_t cap);
+/* The same and DATA of that many zeros, written to `out`; how many bytes that are. */
+size_t raw_put_request(char *out, uint32_t id, const char *path, size_t body);
 struct raw_frame {
     uint32_t len, id;
     uint8_t type, flags;

@@ -1,6 +1,7 @@
 /* Peers that send frames without end, and what they get: GOAWAY, and a server that goes on. */
 #include "peers.h"
 
+#include "base/buf.h"
 #include "base/macro.h"
 
 #include <arpa/inet.h>
@@ -81,6 +82,32 @@ TEST(resets_that_we_are_made_to_send)
     raw_expect_goaway(fd, CALM, "too many" /* aborted streams, or frames for refused ones */);
     CHECK(seen.opened <= 500); /* of 2,000: what is open at once, and the burst */
     expect_serving(port);
+    h2_server_free(s);
+}
+
+/* What the server has reset is let go while more of it arrives, turn after turn. */
+TEST(resets_do_not_pile_up)
+{
+    enum { MANY = 240, BODY = 4000, ROOM = BODY + 256 };
+    uint16_t port;
+    struct raw_frame f;
+    struct h2_server *s = serve(NULL, NULL, 1, &port);
+    int fd = raw_hello(port);
+    struct buf all;
+    CHECK(raw_read_until(fd, 8, &f)); /* the connection's window is 1 MiB now */
+    buf_init(&all, MIB(2));
+    for (uint32_t i = 0; i < MANY; i++) {
+        char *to = buf_reserve(&all, ROOM);
+        CHECK(to);
+        all.len += raw_put_request(to, 2 * i + 1, "/abort", BODY);
+    }
+    raw_send(fd, all.p, all.len);
+    for (int i = 0; i < 1000 && seen.closed < MANY; i++)
+        (void)poll(NULL, 0, 5);
+    CHECK_INT(seen.closed, MANY);
+    CHECK(seen.most < MANY / 2);
+    (void)close(fd);
+    buf_deinit(&all);
     h2_server_free(s);
 }
 
