@@ -310,6 +310,8 @@ void grpc_server_free(struct grpc_server *s)
 {
     if (!s)
         return;
+    if (s->h2)
+        grpc_server_stop(s, 0);
     h2_server_free(s->h2);
     symbols_free(s->symbols);
     free(s->methods);

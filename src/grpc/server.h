@@ -114,6 +114,7 @@ enum err grpc_server_start(struct grpc_server *s, struct error *e);
 void grpc_server_set_serving(struct grpc_server *s, bool serving);
 /* Health NOT_SERVING, then as h2_server_stop; calls on workers are waited for. */
 void grpc_server_stop(struct grpc_server *s, int64_t drain_ms);
+/* Stops it first when that has not been done, without draining. */
 void grpc_server_free(struct grpc_server *s);
 
 #endif

@@ -3,6 +3,9 @@
 #include "deflate.h"
 #include "fixture.h"
 
+#include <pthread.h>
+#include <unistd.h>
+
 static struct error e;
 
 static void check_echo(const char *path, const char *text, const char *want)
@@ -333,6 +336,33 @@ static bool refused_early(const struct fixture *f, size_t body, int after_ms)
     peer_close(&p); /* while the call may still be open */
     peer_call_deinit(&c);
     return answered;
+}
+
+static void *open_gate_later(void *arg)
+{
+    usleep(200000);
+    ((struct fixture *)arg)->gate = true;
+    return NULL;
+}
+
+TEST(a_server_freed_without_a_stop_waits_for_its_jobs)
+{
+    struct fixture f;
+    struct peer p;
+    pthread_t opener;
+    struct peer_call call = CALL("work", .body = STR("\0\0\0\0\4gate"));
+    fixture_start(&f, NULL);
+    peer_open(&p, &f);
+    peer_start(&p, &call);
+    peer_run_ms(&p, 50);
+    CHECK_INT(f.n_working, 1);
+    CHECK_INT(pthread_create(&opener, NULL, open_gate_later, &f), 0);
+    grpc_server_free(f.server);
+    CHECK_INT(f.n_working, 0);
+    pthread_join(opener, NULL);
+    pool_free(f.workers);
+    peer_close(&p);
+    peer_call_deinit(&call);
 }
 
 TEST(a_refusal_waits_for_the_end_of_a_short_request)
