@@ -343,6 +343,13 @@ enum err call_hold_request(struct call *c, size_t n, struct error *e)
     return ERR_OK;
 }
 
+enum err call_check(struct call *c, struct error *e)
+{
+    if (atomic_load(&c->context.cancelled))
+        return FAIL(e, ERR_CANCELLED, "grpc.cancelled", "the call was cancelled");
+    return ERR_OK;
+}
+
 void call_ref(struct call *c)
 {
     c->refs++;

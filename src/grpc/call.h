@@ -95,6 +95,9 @@ void call_reply(struct call *c, struct grpc_reply *take);
 /* Answers with the messages of `next`, called with c. As above. */
 void call_stream(struct call *c, enum err (*next)(void *ctx, struct grpc_message *ret,
                                                   enum send_what *ret_what, struct error *e));
+/* CANCELLED when the client or the deadline has ended it: its answer would be dropped. Any thread.
+ */
+enum err call_check(struct call *c, struct error *e);
 /* The stream was closed. */
 void call_closed(struct call *c, uint32_t error);
 

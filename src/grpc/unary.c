@@ -88,7 +88,9 @@ static void job_run(struct job *job)
 {
     struct unary *u = CONTAINER_OF(job, struct unary, job);
     struct grpc_server *s = u->call->server;
-    u->result = run_handler(u, NULL);
+    u->result = call_check(u->call, &u->error);
+    if (u->result == ERR_OK)
+        u->result = run_handler(u, NULL);
     loop_post(u->call->loop, &u->done);
     server_job_done(s);
 }

@@ -102,10 +102,10 @@ static enum err work(struct upload *u, struct error *e)
 {
     LIST_FOR_EACH (node, &u->work) {
         struct chunk *k = CONTAINER_OF(node, struct chunk, link);
-        if (atomic_load(&u->call->context.cancelled))
-            return FAIL(e, ERR_CANCELLED, "grpc.cancelled", "the call was cancelled");
+        TRY(call_check(u->call, e));
         TRY(receive_feed(&u->receive, str_of(k->bytes, k->len), e));
     }
+    TRY(call_check(u->call, e));
     TRY(call_hold_request(u->call, u->splitter.rest.cap + receive_memory(&u->receive), e));
     return u->last ? finish(u, e) : ERR_OK;
 }

@@ -72,6 +72,7 @@ static enum err work(void *service, struct grpc_context *c, str request, struct 
                      bool *ret_defer, struct error *e)
 {
     struct fixture *f = from_service(service);
+    f->n_worked++;
     f->n_working++;
     if (has(request, STR("gate")))
         wait_for_gate(f, c);

@@ -58,6 +58,7 @@ struct fixture {
     _Atomic int n_texts;    /* times the handler of text ran */
     _Atomic int n_streams;  /* stream contexts alive */
     _Atomic int n_working;  /* handlers that are running */
+    _Atomic int n_worked;   /* times the handler of work ran */
     _Atomic int saw_cancel; /* 1: a waiting handler did */
     _Atomic bool gate;      /* handlers with "gate" wait until it is true */
 };

@@ -280,6 +280,37 @@ TEST(a_client_that_cancels)
     fixture_stop(&f);
 }
 
+TEST(a_call_that_is_cancelled_in_the_queue_does_not_run)
+{
+    enum { N = 2 };
+    struct fixture f;
+    struct peer p;
+    struct peer_call gate = CALL("work", .body = STR("\0\0\0\0\4gate")), calls[N];
+    fixture_start(&f, &(struct fixture_options){.n_workers = 1});
+    peer_open(&p, &f);
+    peer_start(&p, &gate);
+    for (int i = 0; i < N; i++) {
+        calls[i] = CALL("work", .body = STR("\0\0\0\0\0"), .timeout = i ? "100m" : NULL);
+        peer_start(&p, &calls[i]);
+    }
+    peer_run_ms(&p, 200);
+    CHECK_INT(f.n_worked, 1);
+    h2_stream_reset(calls[0].stream, 8);
+    peer_run(&p, calls, N);
+    peer_run_ms(&p, 50);
+    f.gate = true;
+    peer_run(&p, &gate, 1);
+    struct peer_call next = CALL("work", .body = STR("\0\0\0\0\0"));
+    peer_expect(&p, &next, ERR_OK);
+    CHECK_INT(f.n_worked, 2);
+    for (int i = 0; i < N; i++)
+        peer_call_deinit(&calls[i]);
+    peer_call_deinit(&gate);
+    peer_call_deinit(&next);
+    peer_close(&p);
+    fixture_stop(&f);
+}
+
 TEST(a_full_pool_refuses_unary_calls)
 {
     enum { N = 4 };

@@ -201,6 +201,39 @@ TEST(a_deadline_during_an_upload)
     fixture_stop(&f);
 }
 
+/* All its bytes have been taken; its last job waits for the worker. */
+TEST(an_upload_that_is_cancelled_in_the_queue_does_not_finish)
+{
+    struct fixture f;
+    struct peer p;
+    struct buf body;
+    fixture_start(&f, &(struct fixture_options){.n_workers = 1});
+    peer_open(&p, &f);
+    buf_init(&body, KIB(1));
+    peer_upload_frame(&body, 100);
+    struct peer_call call = CALL(.body = buf_view(&body), .endless = true);
+    struct peer_call gate = {.path = "/test.Service/work", .body = STR("\0\0\0\0\4gate")};
+    peer_start(&p, &call);
+    peer_run_ms(&p, 50);
+    CHECK_INT(f.n_begun, 1);
+    peer_start(&p, &gate);
+    peer_run_ms(&p, 50);
+    call.endless = false;
+    peer_resume(&call);
+    peer_run_ms(&p, 50);
+    h2_stream_reset(call.stream, 8);
+    peer_run_ms(&p, 50);
+    f.gate = true;
+    peer_run(&p, &gate, 1);
+    fixture_wait(&f.n_uploads, 0);
+    CHECK_INT(f.n_finished, 0);
+    peer_call_deinit(&call);
+    peer_call_deinit(&gate);
+    peer_close(&p);
+    buf_deinit(&body);
+    fixture_stop(&f);
+}
+
 enum { MANY = 16 };
 
 /* Sixteen uploads, each halted in the middle; another one passes; then they all end. */
