@@ -7,11 +7,13 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -267,6 +269,12 @@ enum err sys_send(int fd, const void *p, size_t len, size_t *ret_n, struct error
         return FAIL_SYS(e, ERR_UNAVAILABLE, errno, "net.send", "the connection broke");
     *ret_n = n < 0 ? 0 : (size_t)n;
     return ERR_OK;
+}
+
+size_t sys_unacked(int fd)
+{
+    int n = 0;
+    return ioctl(fd, SIOCOUTQ, &n) == 0 && n > 0 ? (size_t)n : 0;
 }
 
 void sys_shutdown_send(int fd)

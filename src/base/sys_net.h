@@ -59,6 +59,8 @@ enum err sys_recv(int fd, void *p, size_t len, ssize_t *ret_n, struct error *e);
 enum err sys_send(int fd, const void *p, size_t len, size_t *ret_n, struct error *e);
 /* Sends FIN; receiving goes on. */
 void sys_shutdown_send(int fd);
+/* Bytes that were sent and that the peer has not acknowledged; 0 when that cannot be told. */
+size_t sys_unacked(int fd);
 
 enum err sys_epoll_new(int *ret_fd, struct error *e);
 /* op: EPOLL_CTL_ADD or EPOLL_CTL_MOD; ptr comes back in the event. */

@@ -176,6 +176,13 @@ static bool upload_ok(struct h2_conn *hc, struct h2_stream *s, int64_t dt)
     return flow_ok(&f, dt);
 }
 
+/* Others wait for what the peer is to take. */
+static void press(struct flow *f, const struct h2_limits *l)
+{
+    f->stall_ms = f->window_ms = l->pressed_ms;
+    f->min_rate = l->pressed_rate;
+}
+
 static bool download_ok(struct h2_conn *hc, struct h2_stream *s, int64_t dt)
 {
     const struct h2_limits *l = limits_of(hc);
@@ -186,10 +193,8 @@ static bool download_ok(struct h2_conn *hc, struct h2_stream *s, int64_t dt)
     struct flow f = {
         s->sent,           &s->seen_sent,        &s->rate_sent,        &s->down_counted_ns,
         &s->down_stall_ns, l->download_stall_ms, l->min_download_rate, l->rate_window_ms};
-    if (h2_room_is_wanted(s)) {
-        f.stall_ms = f.window_ms = l->pressed_ms;
-        f.min_rate = l->pressed_rate;
-    }
+    if (h2_room_is_wanted(s))
+        press(&f, l);
     return flow_ok(&f, dt);
 }
 
@@ -234,17 +239,29 @@ static void check_timeouts(struct h2_conn *hc, int64_t now)
         h2_conn_drain(hc);
 }
 
-/* True: nothing of what we have to send was taken for too long, and the connection is freed. */
-static bool kill_stalled(struct h2_conn *hc, int64_t now)
+/* What the peer takes off its socket, while we have more for it than the kernel takes. */
+static bool socket_ok(struct h2_conn *hc, int64_t dt)
+{
+    const struct h2_limits *l = limits_of(hc);
+    if (!conn_stalled(hc->conn)) {
+        hc->ack_stall_ns = 0;
+        return true;
+    }
+    struct flow f = {conn_acked(hc->conn), &hc->seen_acked,   &hc->rate_acked,
+                     &hc->ack_counted_ns,  &hc->ack_stall_ns, l->write_stall_ms,
+                     l->min_download_rate, l->rate_window_ms};
+    if (h2_room_is_wanted_of(hc))
+        press(&f, l);
+    return flow_ok(&f, dt);
+}
+
+static void kill_slow(struct h2_conn *hc)
 {
     struct error why;
-    if (!conn_stalled(hc->conn) ||
-        !passed(conn_last_sent(hc->conn), now, limits_of(hc)->write_stall_ms))
-        return false;
-    (void)FAIL(&why, ERR_DEADLINE_EXCEEDED, "h2.write_stall", "the peer reads nothing");
+    (void)FAIL(&why, ERR_DEADLINE_EXCEEDED, "h2.write_stall",
+               "the peer reads its socket too slowly");
     h2_guard_log(hc, "connection cut", why.msg);
     h2_conn_kill(hc, NGHTTP2_ENHANCE_YOUR_CALM, &why);
-    return true;
 }
 
 static bool busy(const struct h2_conn *hc)
@@ -262,14 +279,21 @@ static void rearm(struct h2_conn *hc, int64_t now)
     (void)loop_timer_set(hc->env->loop, &hc->timer, at, &ignored);
 }
 
-static void tick(struct h2_conn *hc, int64_t now)
+/* False: the connection is freed. */
+static bool tick(struct h2_conn *hc, int64_t now)
 {
     int64_t dt = now - hc->tick_ns;
     if (dt < limits_of(hc)->tick_ms * NS_PER_MS / 2)
-        return; /* the timer came early, to reap */
+        return true; /* the timer came early, to reap */
     hc->tick_ns = now;
-    check_streams(hc, MIN(dt, 2 * limits_of(hc)->tick_ms * NS_PER_MS));
+    dt = MIN(dt, 2 * limits_of(hc)->tick_ms * NS_PER_MS);
+    if (!socket_ok(hc, dt)) {
+        kill_slow(hc);
+        return false;
+    }
+    check_streams(hc, dt);
     check_timeouts(hc, now);
+    return true;
 }
 
 void h2_guard_fired(struct timer *t)
@@ -279,11 +303,8 @@ void h2_guard_fired(struct timer *t)
     rearm(hc, now);
     if (hc->phase == H2_FRESH && !hc->is_tls)
         h2_conn_hello(hc);
-    if (hc->env->shared->server) {
-        if (kill_stalled(hc, now))
-            return;
-        tick(hc, now);
-    }
+    if (hc->env->shared->server && !tick(hc, now))
+        return;
     h2_stream_reap(hc);
     h2_conn_check_done(hc);
 }

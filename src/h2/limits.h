@@ -62,13 +62,14 @@
     X(body_stall_ms, 30000, "ms", "a request body without a byte, while we would take some")       \
     X(rate_window_ms, 30000, "ms", "what the minimum rates are measured over")                     \
     X(min_upload_rate, 1024, "bytes/s", "of a request body, while we would take more")             \
-    X(min_download_rate, 256, "bytes/s", "of a response that is ready (window games)")             \
+    X(min_download_rate, 256, "bytes/s",                                                           \
+      "of a response that is ready (window games), and of what a full socket still takes")         \
     X(download_stall_ms, 60000, "ms", "a response that is ready, but the peer opens no window")    \
     X(pressed_ms, 3000, "ms",                                                                      \
       "as download_stall_ms, and the time the rate below is measured over, for an answer whose "   \
       "memory or file others wait for")                                                            \
     X(pressed_rate, 16384, "bytes/s", "as min_download_rate, for such an answer")                  \
-    X(write_stall_ms, 30000, "ms", "a socket that takes nothing of what we have to send")          \
+    X(write_stall_ms, 30000, "ms", "a peer that takes nothing off a full socket")                  \
     X(tick_ms, 1000, "ms", "how often the timeouts of a busy connection are looked at")            \
     X(goaway_wait_ms, 500, "ms",                                                                   \
       "graceful stop: from the notice to the final GOAWAY, unless a PING comes back earlier")      \

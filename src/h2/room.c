@@ -216,6 +216,14 @@ bool h2_room_is_wanted(const struct h2_stream *s)
            atomic_load(is_memory(s->room_kind) ? &shared->memory_short : &shared->files_short) > 0;
 }
 
+bool h2_room_is_wanted_of(const struct h2_conn *hc)
+{
+    LIST_FOR_EACH (node, &hc->streams)
+        if (h2_room_is_wanted(CONTAINER_OF(node, struct h2_stream, link)))
+            return true;
+    return false;
+}
+
 /* --- beginning --- */
 
 void h2_room_init(struct h2_shared *s)

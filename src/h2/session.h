@@ -120,6 +120,8 @@ struct h2_conn {
     size_t unread; /* bytes of answers in memory */
     /* guard */
     struct h2_bucket resets, idle_frames;
+    uint64_t seen_acked, rate_acked; /* as of the streams' flows, but bytes of the socket */
+    int64_t ack_counted_ns, ack_stall_ns;
     int64_t opened_ns, idle_since_ns, tick_ns, block_since_ns, notice_ns, last_ping_ns;
     unsigned strikes;
 };
@@ -201,8 +203,9 @@ void h2_room_withdraw(struct h2_stream *s);
 void h2_room_leave(struct h2_stream *s);
 /* Resets the streams that wait: their peer does not take what others wait for. */
 void h2_room_refuse(struct h2_conn *hc);
-/* Whether others wait for what the stream holds. */
+/* Whether others wait for what the stream, or one of the connection's, holds. */
 bool h2_room_is_wanted(const struct h2_stream *s);
+bool h2_room_is_wanted_of(const struct h2_conn *hc);
 
 /* --- callbacks.c --- */
 

@@ -45,6 +45,7 @@ struct conn {
     size_t write_size;
     size_t dropped;
     int64_t linger_ns, stall_ns, last_sent;
+    uint64_t n_sent; /* bytes, to the kernel */
     enum state state;
     bool paused, read_ended;
     bool busy;    /* inside read or flush, which look at `more` before they return */
@@ -80,9 +81,9 @@ bool conn_stalled(const struct conn *c)
     return c->unsent.len > 0;
 }
 
-int64_t conn_last_sent(const struct conn *c)
+uint64_t conn_acked(const struct conn *c)
 {
-    return c->last_sent;
+    return c->n_sent - MIN(c->n_sent, (uint64_t)sys_unacked(c->watch.fd));
 }
 
 /* --- the end --- */
@@ -263,6 +264,7 @@ static enum err send_unsent(struct conn *c, struct error *e)
         return ERR_OK;
     TRY(sys_send(c->watch.fd, c->unsent.p + c->unsent_off, left, &n, e));
     c->unsent_off += n;
+    c->n_sent += n;
     if (n)
         c->last_sent = loop_now(c->loop);
     if (c->unsent_off == c->unsent.len)
@@ -275,6 +277,7 @@ static enum err send_out(struct conn *c, struct error *e)
 {
     size_t n;
     TRY(sys_send(c->watch.fd, c->scratch->out, c->out_len, &n, e));
+    c->n_sent += n;
     c->last_sent = loop_now(c->loop);
     if (n == c->out_len) {
         if (n >= c->write_size)

@@ -67,8 +67,9 @@ void conn_finish(struct conn *c, int64_t stall_ms);
 void conn_abort(struct conn *c);
 /* "127.0.0.1:51234"; valid as long as the connection. */
 str conn_peer(const struct conn *c);
-/* Whether the kernel has refused bytes that wait here, and when it last took some (loop_now). */
+/* Whether the kernel has refused bytes that wait here. */
 bool conn_stalled(const struct conn *c);
-int64_t conn_last_sent(const struct conn *c);
+/* Bytes that the peer has acknowledged so far. What the kernel buffers says nothing about it. */
+uint64_t conn_acked(const struct conn *c);
 
 #endif

@@ -150,6 +150,9 @@ TEST(a_full_socket_takes_nothing)
         total += n;
     }
     CHECK(total > 0);
+    CHECK(sys_unacked(client) > 0 && sys_unacked(client) <= total);
+    CHECK_INT(sys_unacked(server), 0);
+    CHECK_INT(sys_unacked(-1), 0);
 }
 
 TEST(refused)

@@ -71,6 +71,8 @@ void peer_turns(struct peer *p, int ms);
 
 /* Connects (blocking socket with a receive timeout of 10 s). */
 int raw_connect(uint16_t port);
+/* With a receive buffer of about so many bytes. */
+int raw_connect_with(uint16_t port, int buffer);
 /* Connection preface and empty SETTINGS. */
 int raw_hello(uint16_t port);
 void raw_send(int fd, const void *p, size_t len);

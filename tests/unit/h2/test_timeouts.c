@@ -279,6 +279,41 @@ TEST(a_peer_that_never_reads)
     h2_server_free(s);
 }
 
+/* Wide windows, a small socket buffer, and a reader that takes `piece` bytes every 20 ms. */
+static void check_slow_socket(size_t piece, int turns, bool cut)
+{
+    uint16_t port;
+    char bytes[4096];
+    struct h2_limits l = quick();
+    l.rate_window_ms = 300;
+    l.min_download_rate = 100000;
+    struct h2_server *s = serve(&l, NULL, 1, &port);
+    int fd = raw_connect_with(port, 4096);
+    raw_send(fd, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24);
+    raw_frame(fd, 4, 0, 0, "\0\4\x7f\xff\xff\xff", 6);
+    raw_frame(fd, 8, 0, 0, "\x7f\0\0\0", 4);
+    raw_request(fd, 1, "/source/1000000000", 5);
+    for (int i = 0; i < turns && atomic_load(&seen.closed) == 0; i++) {
+        for (size_t n = 0; n < piece; n += sizeof bytes)
+            CHECK(recv(fd, bytes, MIN(piece, sizeof bytes), MSG_DONTWAIT) != 0);
+        nap(20);
+    }
+    CHECK_INT(seen.closed, cut);
+    expect_serving(port);
+    (void)close(fd);
+    h2_server_free(s);
+}
+
+TEST(a_peer_that_reads_its_socket_too_slowly)
+{
+    check_slow_socket(500, 150, true); /* 25 KB/s, in three seconds */
+}
+
+TEST(a_peer_that_reads_its_socket_slowly_enough)
+{
+    check_slow_socket(4 * 4096, 100, false); /* some 800 KB/s */
+}
+
 TEST(a_few_pings_are_welcome)
 {
     uint16_t port;

@@ -129,8 +129,10 @@ TEST(bytes_go_both_ways)
     turns(&s, 20);
     CHECK_INT(s.received, 5);
     CHECK(conn_stalled(s.conn)); /* 8 MiB do not fit in a socket */
+    CHECK_INT(conn_acked(s.conn), 0);
     CHECK_INT(take(&s, MIB(8)), MIB(8));
     CHECK(!conn_stalled(s.conn));
+    CHECK_INT(conn_acked(s.conn), MIB(8));
     s.to_send = 10;
     turns(&s, 20);
     CHECK_INT(s.to_send, 10); /* nobody said so */
