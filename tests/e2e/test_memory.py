@@ -107,6 +107,12 @@ def long_texts_behind_windows_of_one_byte():
 
 
 @test
+def long_texts_that_nobody_takes_off_the_socket():
+    check_flood("wide windows", window(0x7FFFFFFF), "get",
+                wire.io.SkillId(value="platform/skill/long"))
+
+
+@test
 def pages_behind_closed_windows():
     check_flood("pages", window(0), "findAll", wire.reference.FindApiResourcesRequest())
 
