@@ -23,6 +23,8 @@
     X(max_streams, 256, "streams", "requests in progress on one connection")                       \
     X(max_streams_total, 16384, "streams",                                                         \
       "requests in progress on all connections: each costs memory")                                \
+    X(streams_assured, 4, "streams",                                                               \
+      "that a connection may have even then: nobody takes all of them from others")                \
     X(max_header_bytes, 16384, "bytes",                                                            \
       "headers of one request, each counted with 32 bytes extra (RFC 9113 6.5.2); beyond: 431")    \
     X(stream_window, 262144, "bytes",                                                              \

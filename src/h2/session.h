@@ -130,6 +130,7 @@ struct h2_stream {
     struct list link; /* in hc->streams */
     struct h2_conn *hc;
     int32_t id;
+    size_t counted; /* of the server's streams: 0 when it is one that is assured */
     void *user;
     h2_read_fn *read;
     void *read_ctx;

@@ -43,13 +43,14 @@ enum err h2_fields_dup(const struct h2_header *h, size_t n, nghttp2_nv **ret, st
 struct h2_stream *h2_stream_new(struct h2_conn *hc, int32_t id)
 {
     struct h2_shared *shared = hc->env->shared;
-    if (!ledger_take(&shared->streams, 1))
-        return NULL;
-    struct h2_stream *s = calloc(1, sizeof *s);
+    size_t counted = ledger_take(&shared->streams, 1) ? 1 : 0;
+    bool may = counted || hc->n_streams < (size_t)shared->limits.streams_assured;
+    struct h2_stream *s = may ? calloc(1, sizeof *s) : NULL;
     if (!s) {
-        ledger_give(&shared->streams, 1);
+        ledger_give(&shared->streams, counted);
         return NULL;
     }
+    s->counted = counted;
     s->hc = hc;
     s->id = id;
     s->window = shared->limits.stream_window;
@@ -102,7 +103,7 @@ void h2_stream_finish(struct h2_stream *s, uint32_t error)
     list_del(&s->link);
     hc->n_streams--;
     hc->idle_since_ns = loop_now(hc->env->loop);
-    ledger_give(&shared->streams, 1);
+    ledger_give(&shared->streams, s->counted);
     free(s);
 }
 

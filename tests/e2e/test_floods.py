@@ -327,6 +327,20 @@ def streams_that_never_say_anything():
 
 
 @test
+def all_streams_taken():
+    """As many calls as the server lets in, from one address, and none of them goes on."""
+    block = rawh2.request_block(PUSH)
+    peers = [Peer(server) for _ in range(64)]
+    for peer in peers:
+        peer.send(b"".join(frame(HEADERS, END_HEADERS, stream, block)
+                           for stream in range(1, 512, 2)))
+    time.sleep(1)
+    still_serving("all streams taken")
+    for peer in peers:
+        peer.close()
+
+
+@test
 def compressed_header_bomb():
     """A large field put into the dynamic table once and named many times (RFC 7541 6.1)."""
     value = b"z" * 3500

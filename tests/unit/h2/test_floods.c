@@ -309,6 +309,7 @@ TEST(too_many_streams_in_total)
     struct raw_frame f;
     struct h2_limits l = h2_limits_default;
     l.max_streams_total = 10;
+    l.streams_assured = 1;
     struct h2_server *s = serve(&l, NULL, 1, &port);
     int fd = raw_hello(port);
     for (uint32_t i = 0; i < 11; i++)
@@ -321,6 +322,36 @@ TEST(too_many_streams_in_total)
         (void)poll(NULL, 0, 10);
     expect_serving(port); /* the places are free again */
     h2_server_free(s);
+}
+
+/* Somebody else holds all there are. */
+TEST(every_connection_has_some_streams)
+{
+    uint16_t port;
+    struct raw_frame f;
+    struct h2_limits l = h2_limits_default;
+    l.max_streams_total = 20;
+    l.streams_assured = 3;
+    struct h2_server *s = serve(&l, NULL, 1, &port);
+    int greedy = raw_hello(port), fd = raw_hello(port);
+    for (uint32_t i = 0; i < 20; i++)
+        raw_request(greedy, 2 * i + 1, "/wait", 4);
+    while (seen.opened < 20)
+        (void)poll(NULL, 0, 10);
+    for (int round = 0; round < 5; round++)
+        expect_serving(port);
+    for (uint32_t i = 0; i < 4; i++)
+        raw_request(fd, 2 * i + 1, "/wait", 4);
+    CHECK(raw_read_until(fd, 3, &f));
+    CHECK_INT(f.id, 7);
+    CHECK_INT(raw_u32(f.payload), 7);
+    raw_request(greedy, 99, "/wait", 4);
+    CHECK(raw_read_until(greedy, 3, &f));
+    CHECK_INT(f.id, 99);
+    (void)close(fd);
+    (void)close(greedy);
+    h2_server_free(s);
+    CHECK_INT(seen.opened, seen.closed);
 }
 
 TEST(headers_over_16_kib_get_431)
