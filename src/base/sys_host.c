@@ -30,6 +30,13 @@ enum err sys_harden(struct error *e)
     return ERR_OK;
 }
 
+size_t sys_max_files(void)
+{
+    struct rlimit files;
+    bool known = getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < SIZE_MAX;
+    return known ? (size_t)files.rlim_cur : SIZE_MAX;
+}
+
 void sys_small_heap(void)
 {
     (void)mallopt(M_ARENA_MAX, 2);

@@ -5,6 +5,7 @@
 #include "base/sys.h"
 #include "base/sys_host.h"
 #include "descriptors.h"
+#include "h2/limits.h"
 #include "meta/meta.h"
 #include "net/tls.h"
 #include "server/lock.h"
@@ -79,8 +80,17 @@ static enum err make_service(struct server *s, struct error *e)
     return ERR_OK;
 }
 
+/* Downloads leave most descriptors to connections, uploads and the store. */
+static struct h2_limits limits_here(void)
+{
+    struct h2_limits l = h2_limits_default;
+    l.open_files = (int64_t)MIN((size_t)l.open_files, sys_max_files() / 4);
+    return l;
+}
+
 static enum err make_grpc(struct server *s, struct error *e)
 {
+    struct h2_limits limits = limits_here();
     TRY(load_tls(s, e));
     size_t n_descriptors = proto_descriptors(s->descriptors, MAX_DESCRIPTORS);
     if (n_descriptors > MAX_DESCRIPTORS)
@@ -92,6 +102,7 @@ static enum err make_grpc(struct server *s, struct error *e)
         .workers = s->workers,
         .descriptors = s->descriptors,
         .n_descriptors = n_descriptors,
+        .limits = &limits,
         .tls = s->tls,
         .n_loops = clamp(sys_n_cpus(), 1, MAX_LOOPS),
         .upload_budget = UPLOAD_BUDGET,

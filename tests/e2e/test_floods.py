@@ -396,6 +396,31 @@ def window_of_zero():
 
 
 @test
+def descriptors_for_downloads_nobody_reads():
+    """More downloads than the process may have descriptors; each wants one or two."""
+    with Server(max_files=300) as small:
+        key = small.client().push("Small", GOOD).status.artifact_storage_key
+        request = wire.io.GetArtifactRequest(artifact_storage_key=key).SerializeToString()
+        peers = [Peer(small, settings=struct.pack(">HI", 4, 0)) for _ in range(40)]
+        for peer in peers:
+            for stream in range(1, 40, 2):
+                peer.call(stream, (wire.STREAM_ARTIFACT, f"{wire.QUERY_PATH}/getArtifact")
+                          [stream % 4 // 2], request)
+        time.sleep(0.5)
+        open_now = len(process.open_files(small.pid))
+        client = small.client()
+        client.resolve("small", timeout=5 * PATIENCE)
+        started = time.monotonic()
+        data = client.artifact(key, timeout=60 * PATIENCE)
+        tap.note(f"{open_now} descriptors; a download waited {time.monotonic() - started:.3f} s")
+        check(open_now < 200, f"{open_now} of 300 descriptors are in use")
+        check(data == GOOD, "whole")
+        client.push("Another", archives.make({"x": "y"}), timeout=5 * PATIENCE)
+        for peer in peers:
+            peer.close()
+
+
+@test
 def window_of_one_byte_at_a_time():
     with Peer(server, settings=struct.pack(">HI", 4, 1)) as peer:
         download(1, peer)

@@ -43,15 +43,16 @@ class Server:
     """Use as a context manager: leaving it stops the server and checks that it ended cleanly.
 
     env: more variables for the server; with a LOG_LEVEL that hides the start, a port is chosen
-    beforehand. tls: a wire.Certificate to serve with.
+    beforehand. tls: a wire.Certificate to serve with. max_files: how many descriptors it may have.
     """
 
-    def __init__(self, env=None, tls=None):
+    def __init__(self, env=None, tls=None, max_files=None):
         self.home = scratch("server")
         self.storage = self.home / "storage"
         self.db = self.home / "stigmer.db"
         self.log_path = self.home / "server.log"
         self.tls = tls
+        self.max_files = max_files
         self.more_env = dict(env or {})
         self.quiet = self.more_env.get("LOG_LEVEL") in ("warn", "error")
         if self.quiet:
@@ -75,11 +76,15 @@ class Server:
     def start(self):
         self._log_from = self.log_path.stat().st_size if self.log_path.exists() else 0
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([str(SERVER)], env=self.environment(),
+            self.process = subprocess.Popen([*self._limit(), str(SERVER)], env=self.environment(),
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         _running.add(self.process)
         self.port = self._wait_for_port()
         return self
+
+    def _limit(self):
+        """A program that limits itself and becomes the server: grpcio does not survive a fork."""
+        return ["prlimit", f"--nofile={self.max_files}:{self.max_files}"] if self.max_files else []
 
     def _wait_for_port(self):
         end = time.monotonic() + 20 * PATIENCE

@@ -23,6 +23,7 @@ TEST(a_hardened_process)
     CHECK_INT(r.rlim_max, 0);
     CHECK(getrlimit(RLIMIT_NOFILE, &r) == 0);
     CHECK_INT(r.rlim_cur, r.rlim_max);
+    CHECK_INT(sys_max_files(), r.rlim_max);
     CHECK_OK(sys_openat(test_dirfd(), "f", O_CREAT | O_WRONLY, 0666, &fd, &e), &e);
     CHECK_OK(sys_fstat(fd, &st, &e), &e);
     CHECK_INT(st.st_mode & 0777, 0600);
