@@ -12,6 +12,7 @@
 
 #define SERVER_NAME "stigmer-server"
 #define LOCK_NAME   "daemon.lock"
+#define LOG_MAX     MIB(16)
 
 enum { POLL_MS = 20, KILL_WAIT_MS = 5000, TAIL_BYTES = 4096, TAIL_LINES = 12 };
 
@@ -135,7 +136,7 @@ enum err daemon_set_port(uint16_t port, struct error *e)
     return setenv("GRPC_PORT", text, 1) == 0 ? ERR_OK : FAIL_NOMEM(e);
 }
 
-static enum err open_log(const struct daemon *d, int *ret_fd, uint64_t *ret_len, struct error *e)
+static enum err append_log(const struct daemon *d, int *ret_fd, uint64_t *ret_len, struct error *e)
 {
     struct stat st;
     CLEANUP(sys_closep) int fd = -1;
@@ -146,6 +147,24 @@ static enum err open_log(const struct daemon *d, int *ret_fd, uint64_t *ret_len,
     *ret_fd = fd;
     fd = -1;
     return ERR_OK;
+}
+
+/* The log of the servers before, once it is long: replaces the one that was set aside last. */
+static enum err set_log_aside(const struct daemon *d, struct error *e)
+{
+    char old[SYS_PATH_MAX + 2];
+    (void)snprintf(old, sizeof old, "%s.1", d->log_path);
+    return sys_renameat(AT_FDCWD, d->log_path, AT_FDCWD, old, e);
+}
+
+static enum err open_log(const struct daemon *d, int *ret_fd, uint64_t *ret_len, struct error *e)
+{
+    TRY(append_log(d, ret_fd, ret_len, e));
+    if (*ret_len <= LOG_MAX)
+        return ERR_OK;
+    sys_closep(ret_fd);
+    TRY(set_log_aside(d, e));
+    return append_log(d, ret_fd, ret_len, e);
 }
 
 enum err daemon_spawn(struct daemon *d, uint16_t port, uint64_t *ret_log_offset, struct error *e)

@@ -3,7 +3,8 @@
  *
  *     ~/.stigmer/data/daemon.pid            its pid (pidfile.h)
  *     ~/.stigmer/data/daemon.lock           held while somebody starts or stops it
- *     ~/.stigmer/logs/stigmer-server.log    what it wrote
+ *     ~/.stigmer/logs/stigmer-server.log    what it wrote; a start that finds more than 16 MiB
+ *                                           renames it to stigmer-server.log.1 first
  *
  * A pid counts only while that process lives and is a stigmer-server: a stale file means nothing
  * runs. Whether the server answers is remote.h's business.

@@ -214,16 +214,53 @@ TEST(executable_in_path)
     CHECK_STR(str_c(path), str_c(want));
 }
 
+static void put_server_in_path(void)
+{
+    char command[SYS_PATH_MAX];
+    (void)snprintf(command, sizeof command, "cp /bin/true %s/stigmer-server", test_dir());
+    CHECK_INT(system(command), 0);
+    CHECK_INT(setenv("PATH", test_dir(), 1), 0);
+}
+
+/* Starts a server with a log of that size before; its lines begin at *ret_offset. */
+static void start_with_log(off_t size, uint64_t *ret_offset, struct stat *ret_old)
+{
+    CLEANUP(daemon_close) struct daemon d;
+    char old[SYS_PATH_MAX + 2];
+    struct error e;
+    open_home(&d);
+    (void)snprintf(old, sizeof old, "%s.1", d.log_path);
+    FILE *f = fopen(d.log_path, "we");
+    CHECK(f);
+    CHECK_INT(ftruncate(fileno(f), size), 0);
+    (void)fclose(f);
+    CHECK_OK(daemon_spawn(&d, 1, ret_offset, &e), &e);
+    *ret_old = (struct stat){0};
+    (void)stat(old, ret_old);
+}
+
+TEST(a_long_log_is_set_aside_at_the_start)
+{
+    uint64_t offset;
+    struct stat old;
+    put_server_in_path();
+    start_with_log(MIB(16), &offset, &old);
+    CHECK_INT(offset, MIB(16));
+    CHECK_INT(old.st_size, 0);
+    start_with_log(MIB(16) + 1, &offset, &old);
+    CHECK_INT(offset, 0);
+    CHECK_INT(old.st_size, MIB(16) + 1);
+    start_with_log(MIB(16) + 2, &offset, &old);
+    CHECK_INT(old.st_size, MIB(16) + 2);
+}
+
 TEST(relative_paths_are_refused_for_a_daemon)
 {
     CLEANUP(daemon_close) struct daemon d;
-    char want[SYS_PATH_MAX];
     struct error e;
     uint64_t offset;
     open_home(&d);
-    (void)snprintf(want, sizeof want, "cp /bin/true %s/stigmer-server", test_dir());
-    CHECK_INT(system(want), 0);
-    CHECK_INT(setenv("PATH", test_dir(), 1), 0);
+    put_server_in_path();
     CHECK_INT(setenv("DB_PATH", "relative/db", 1), 0);
     CHECK_ERR(daemon_spawn(&d, 1, &offset, &e), ERR_FAILED_PRECONDITION, &e);
     CHECK_CONTAINS(str_c(e.msg), STR("DB_PATH"));
