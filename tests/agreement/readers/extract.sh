@@ -1,12 +1,12 @@
 #!/bin/dash
 # What the command-line tools unpack. usage: extract.sh READER OUT_DIR <LIST
-# The n-th archive of the list goes to OUT_DIR/n, what the tool says to OUT_DIR/n.log. Prints one
-# exit code a line. A tool that does not come to an end is killed: exit code 152 or 153.
+# N.zip of the list goes to OUT_DIR/N, what the tool says to OUT_DIR/N.log. Prints one exit code a
+# line. A tool that does not come to an end is killed: exit code 152 or 153.
 ulimit -t 10      # seconds
 ulimit -f 2097152 # blocks of 512 bytes: 1 GiB
-n=0
 while IFS= read -r file; do
-  to=$2/$n
+  to=${file##*/}
+  to=$2/${to%.zip}
   mkdir "$to"
   case $1 in
   unzip) unzip -qq -o -d "$to" "$file" ;;
@@ -16,5 +16,4 @@ while IFS= read -r file; do
   7z) 7z x -y -bd -bso0 -o"$to" "$file" ;;
   esac >"$to.log" 2>&1 </dev/null
   echo $?
-  n=$((n + 1))
 done
