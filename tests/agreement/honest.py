@@ -48,6 +48,7 @@ TOOLS = {
     "jar-stored": 'jar c0Mf "$Z" .',
     "git": 'COMMIT && git archive --format=zip -o "$Z" HEAD',
     "git-stored": 'COMMIT && git archive --format=zip -0 -o "$Z" HEAD',
+    "minizip": 'minizip "$Z" SKILL.md empty scripts/run.sh scripts/data.txt "with space.bin"',
     "python-module": '/usr/bin/python3 -m zipfile -c "$Z" *',
 }
 # The same with names outside ASCII, as each tool writes them when it may.
@@ -90,6 +91,10 @@ z = zipfile.ZipFile(sys.stdout.buffer, "w", 8)
 z.write("SKILL.md")
 z.open("empty", "w", force_zip64=True).close()
 z.close()' | cat >"$Z" """, "descriptor"),
+    "ruby-zip64": ("""ruby -r zip -e 'Zip.write_zip64_support = true
+Zip::File.open(ENV["Z"], Zip::File::CREATE) { |z| z.add("SKILL.md", "SKILL.md") }'""", "extra-allowed"),
+    "php-phar": ("""php -r '(new PharData(getenv("Z")))->buildFromDirectory(".");'""", "extra-allowed"),
+    "bsdtar-pipe": ('bsdtar --format zip -cf - * | cat >"$Z"', "one-eocd"),
     "bsdtar-dot": ('bsdtar -a -cf "$Z" .', "name-path skill-md"),
     "two-in-one": ('zip -r ../x.zip . && cat ../x.zip ../x.zip >"$Z"', "directory-extent"),
     "folder-above": ('cd .. && zip -r "$Z" tree', "skill-md"),
