@@ -86,12 +86,12 @@ def foreign_names_are_shown_safely():
 
 @test
 def skill_md_is_shown_safely_on_a_terminal_and_raw_in_a_pipe():
-    text = f"# Title\r\n\tcode \\n\n{ESC}]0;owned\x07{ESC}[2Jgone\u202e\nlast"
+    text = f"# Title\r\n\tcode \\n\n{ESC}]0;owned\x07{ESC}[2Jgone\u2067\nlast"
     server.client().push("hostile-text", archives.make({"SKILL.md": text}), org="local", scope=2)
     equal(cli("skill", "show", "hostile-text", text=False).ok().out, text.encode())
     done = cli.terminal("skill", "show", "hostile-text").ok()
     shown = done.out.replace("        ", "\t")
-    equal(shown, "# Title\n\tcode \\n\n\\x1b]0;owned\\x07\\x1b[2Jgone\\u{202e}\nlast\n")
+    equal(shown, "# Title\n\tcode \\n\n\\x1b]0;owned\\x07\\x1b[2Jgone\\u{2067}\nlast\n")
 
 
 @test
