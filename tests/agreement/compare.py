@@ -15,6 +15,7 @@ from model import STREAM, UTF8, entries_of
 # --- what is overlooked, and why ---------------------------------------------------------------------
 
 FAT, HPFS, NTFS = 0, 6, 11
+PKZIP_FOR_UNIX = (25, 26, 40)  # made by FAT and such a version: unzip.h
 
 # Code page 850 to ISO 8859-1 for the bytes from 0x80 on, as Info-ZIP's unzip has it.
 OEM_TO_ISO = bytes.fromhex(
@@ -90,9 +91,11 @@ COMPLAINTS = [
             extracts=False),
     Complaint("unzip", r"exit code 1: (\S.*mismatching \"local\" filename \(.*\),\s+"
               r"continuing with \"central\" filename version\s*)+",
-              lambda e: made_on_dos(e) and not e.cname.isascii() and bool(e.extra) != bool(e.cextra),
+              lambda e: made_on_dos(e) and not e.cname.isascii() and
+              (bool(e.extra) != bool(e.cextra) or e.cdh["made"] & 255 in PKZIP_FOR_UNIX),
               "unzip 6.0 translates a name in one header and not in the other, when only one of "
-              "them has extra fields. 7-Zip on Windows writes such", extracts=True),
+              "them has extra fields, as 7-Zip on Windows writes; or when PKZIP for Unix made it, to "
+              "go by its version. It warns, and the directory's name is compared", extracts=True),
 ]
 
 # --- the comparison -----------------------------------------------------------------------------------
