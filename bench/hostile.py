@@ -126,16 +126,31 @@ def matches(path):
     writer.close()
 
 
-def near_matches(path):
+def add_near_matches(writer):
     """The same from close by, two bits each."""
     n = (500 * MIB - 4096) // 24 * 8
     litlen, dist = {65: 2, 256: 2, 257: 1}, {2: 1, 3: 1}
     codes, near = codes_of(litlen), codes_of(dist)
     raw = repeated(dynamic(litlen, dist, 1) + codes[65] * 8, codes[257] + near[3], n, codes[256])
     usize = 8 + 3 * n
-    writer = skill(path)
     writer.add("a", raw, usize, zlib.crc32(b"A" * usize))
+
+
+def near_matches(path):
+    writer = skill(path)
+    add_near_matches(writer)
     writer.close()
+
+
+def add_blocks(writer, allowed, room):
+    """Dynamic blocks with nothing in them, at most allowed in room bytes."""
+    block = dynamic(LONG, DISTS, 0) + codes_of(LONG)[256]
+    end = bits_of(1, 1) + bits_of(1, 2) + "0000000"
+    in_one = 20000 // 8 * 8
+    raw = repeated("", block, in_one, end)
+    for i in range(min(allowed // (in_one + 1), room // len(raw))):
+        # more than `expansion` allows: refused for that, and only when all of it was inflated
+        writer.add(f"b{i}", raw, 0, 0)
 
 
 def blocks(path):
@@ -143,16 +158,9 @@ def blocks(path):
     codes = codes_of({65: 1, 256: 1})
     n = 400 * MIB
     big = repeated(dynamic({65: 1, 256: 1}, {0: 1}, 1), codes[65], n, codes[256])
-    block = dynamic(LONG, DISTS, 0) + codes_of(LONG)[256]
-    end = bits_of(1, 1) + bits_of(1, 2) + "0000000"
-    allowed = 16384 + n // 8192 - 100
     writer = skill(path)
     writer.add("a", big, n, zlib.crc32(b"A" * n))
-    in_one = 20000 // 8 * 8
-    raw = repeated("", block, in_one, end)
-    for i in range(min(allowed // (in_one + 1), (98 * MIB - len(big)) // len(raw))):
-        # more than `expansion` allows: refused for that, and only when all of it was inflated
-        writer.add(f"b{i}", raw, 0, 0)
+    add_blocks(writer, 16384 + n // 8192 - 100, 98 * MIB - len(big))
     writer.close()
 
 
@@ -166,13 +174,26 @@ def stored(path):
     writer.close()
 
 
-def names(path, unit, depth):
-    """10,000 names as long as names can be, no two with a common parent."""
+def add_names(writer, unit, depth):
+    """As many names as an archive can have, as long as they can be, no two with a common parent."""
     part = unit * min(980 // depth // len(unit.encode()), 240 // len(unit.encode()))
-    writer = skill(path)
-    for i in range(9999):
+    for i in range(10000 - writer.n):
         name = f"{i:04d}" + "/".join([part] * depth)
         writer.add(name, b"", 0, 0, method=0, flags=0x800)
+
+
+def names(path, unit, depth):
+    writer = skill(path)
+    add_names(writer, unit, depth)
+    writer.close()
+
+
+def together(path):
+    """What takes the most of its kind, in one archive: matches, blocks, names."""
+    writer = skill(path)
+    add_near_matches(writer)
+    add_blocks(writer, 16384 + 500 * MIB // 8192 - 100, 30 * MIB)
+    add_names(writer, "\ufdfa", 4)
     writer.close()
 
 
@@ -186,4 +207,5 @@ ARCHIVES = {
     "names, NFKC": lambda path: names(path, "\ufdfa", 4),
     "names, marks": lambda path: names(path, "a" + "\u0345\u0301\u0316\u0334" * 9, 4),
     "names, 32 deep": lambda path: names(path, "d", 32),
+    "together": together,
 }
