@@ -2,9 +2,9 @@
 
     mutant(seeds, seed, n) -> (bytes, what was done)
 
-The n-th mutant of a seed is always the same. Those with even numbers go through every field of every
-kind of record of every archive, each set to 0, one more, one less, its maximum and another record's
-value. The others are changed at random, once or twice: mostly so that an entry's headers go on telling
+The n-th mutant of a seed is always the same. Those with even numbers go once through every field of
+every kind of record of every archive, each set to 0, one more, one less, its maximum and another record's
+value. All others are changed at random, once or twice: mostly so that an entry's headers go on telling
 one story (a field in all of them, names, extra fields, content, attributes), since those are what an
 audit may well accept; or whole records are moved about, and two archives spliced.
 """
@@ -541,6 +541,6 @@ WAYS, WEIGHTS = list(WEIGHTED), list(WEIGHTED.values())
 
 def mutant(seeds, seed, n):
     m = Mutator(seeds, f"{seed}/{n}")
-    fields = seeds.fields
-    data = m.mutate() if n % 2 else m.exact(*fields[n // 2 % len(fields)])
+    by_field = n % 2 == 0 and n // 2 < len(seeds.fields)
+    data = m.exact(*seeds.fields[n // 2]) if by_field else m.mutate()
     return data, ", ".join(m.done)

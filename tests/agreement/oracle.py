@@ -31,7 +31,7 @@ import readers
 from programs import BUILD
 
 SEED = "1"
-BATCH = 1000  # mutants at once: enough for the readers' start to cost little
+BATCH = 4500  # mutants at once: enough for the readers' start to cost little
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Found:
 
     mutants: int = 0
     accepted: int = 0
-    repeated: int = 0  # accepted ones that another mutant of the same batch equals
+    repeated: int = 0  # accepted ones that this process had judged before
     disagreements: list = field(default_factory=list)
 
     def add(self, other):
@@ -100,17 +100,31 @@ def accepted_only(mutants, work):
     return [one for one, rules in zip(mutants, refused) if not rules]
 
 
+_judged = set()  # digests of the archives that this process has judged
+
+
+def new_ones(mutants):
+    """Those of [(archive, how it was made)] that were not judged before, each once."""
+    found = []
+    for one in mutants:
+        digest = hashlib.sha256(one[0]).digest()[:16]
+        if digest not in _judged:
+            _judged.add(digest)
+            found.append(one)
+    return found
+
+
 def batch(seeds, seed, numbers, accept=accepted_only):
     """Judges the mutants with these numbers. accept: see accepted_only."""
     work = scratch()
     try:
         mutants = [mutate.mutant(seeds, seed, n) for n in numbers]
         accepted = accept(mutants, work)
-        different = dict(accepted)
-        verdicts = judge(list(different), work)
-        return Found(len(mutants), len(accepted), len(accepted) - len(different), [
+        new = new_ones(accepted)
+        verdicts = judge([data for data, _ in new], work)
+        return Found(len(mutants), len(accepted), len(accepted) - len(new), [
             (data, how, compare.tell(groups))
-            for (data, how), groups in zip(different.items(), verdicts) if groups])
+            for (data, how), groups in zip(new, verdicts) if groups])
     finally:
         shutil.rmtree(work)
 
