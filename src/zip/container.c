@@ -1,8 +1,7 @@
 #include "zip/audit.h"
 
-/* Where busybox looks for the end record: it reads forwards when there is none, which not every
- * archive allows. A comment may so have 65,514 bytes, 21 fewer than it can announce. */
-#define TAIL_MAX 65536
+/* An end record and the longest comment it can announce. */
+#define TAIL_MAX (EOCD_LEN + 65535)
 
 #define TAR_HEADER_LEN    512
 #define ISO_DESCRIPTOR    STR("CD001") /* ECMA-119 8.1: in sector 16, behind the type */
@@ -54,9 +53,8 @@ static void rule_one_eocd(struct audit *a, const struct ends *ends, uint64_t tai
     if (ends->n_fitting == 0) {
         a->stop = true;
         findings_add(&a->found, ZIP_RULE_ONE_EOCD, STR_NULL, tail_at + ends->last,
-                     "invalid ZIP file: no end of central directory record in its last %d bytes "
-                     "ends where the file ends",
-                     TAIL_MAX);
+                     "invalid ZIP file: no end of central directory record that ends where the "
+                     "file ends");
     } else if (ends->n_fitting > 1) {
         a->stop = true;
         findings_add(&a->found, ZIP_RULE_ONE_EOCD, STR_NULL, tail_at + ends->fitting,

@@ -10,7 +10,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Callable
 
-from model import STREAM, UTF8, entries_of
+from model import STREAM, UTF8, archive_of
 
 # --- what is overlooked, and why ---------------------------------------------------------------------
 
@@ -74,28 +74,36 @@ class Complaint:
 
     reader: str
     says: str  # a regular expression, for all of it
-    applies: Callable  # to an entry of the archive
+    applies: Callable  # to the archive
     why: str
     extracts: bool  # a warning: what it sees is compared; else it refuses the archive
 
 
+def any_entry(is_so):
+    return lambda archive: any(map(is_so, archive.entries))
+
+
 COMPLAINTS = [
     Complaint("java-stream", ".*only DEFLATED entries can have EXT descriptor",
-            lambda e: e.lfh["flags"] & STREAM and e.lfh["method"] == 0,
+            any_entry(lambda e: e.lfh["flags"] & STREAM and e.lfh["method"] == 0),
             "ZipInputStream cannot read a stored entry whose size follows it; `zip` and bsdtar to a "
             "pipe, jszip, zip.js, archiver and client-zip write such", extracts=False),
     Complaint("java-stream", ".*invalid entry (size|CRC|compressed size).*",
-            lambda e: e.descriptor and len(e.descriptor) == 24,
+            any_entry(lambda e: e.descriptor and len(e.descriptor) == 24),
             "ZipInputStream before Java 21 expects 4-byte sizes in every descriptor of a small "
             "entry (JDK-8303866); Python writes 8-byte ones with force_zip64 to a pipe",
             extracts=False),
     Complaint("unzip", r"exit code 1: (\S.*mismatching \"local\" filename \(.*\),\s+"
               r"continuing with \"central\" filename version\s*)+",
-              lambda e: made_on_dos(e) and not e.cname.isascii() and
-              (bool(e.extra) != bool(e.cextra) or e.cdh["made"] & 255 in PKZIP_FOR_UNIX),
+              any_entry(lambda e: made_on_dos(e) and not e.cname.isascii() and
+                        (bool(e.extra) != bool(e.cextra) or e.cdh["made"] & 255 in PKZIP_FOR_UNIX)),
               "unzip 6.0 translates a name in one header and not in the other, when only one of "
               "them has extra fields, as 7-Zip on Windows writes; or when PKZIP for Unix made it, to "
               "go by its version. It warns, and the directory's name is compared", extracts=True),
+    Complaint("busybox", "exit code 1: unzip: short read",
+              lambda archive: len(archive.comment) > 65514,
+              "busybox looks for the end record in the last 64 KiB, so it does not find the one before "
+              "a comment of more than 65,514 bytes; it unpacks nothing", extracts=False),
 ]
 
 # --- the comparison -----------------------------------------------------------------------------------
@@ -143,20 +151,21 @@ def normal(tree, names):
     return found
 
 
-def complaint(entries, reader, error, without):
+def complaint(archive, reader, error, without):
     """The row that foresees what the reader says, or None."""
-    return next((row for row in COMPLAINTS if row.reader == reader and row is not without
-                 and re.fullmatch(row.says, error, re.DOTALL)
-                 and any(map(row.applies, entries))), None)
+    return archive and next(
+        (row for row in COMPLAINTS if row.reader == reader and row is not without
+         and re.fullmatch(row.says, error, re.DOTALL) and row.applies(archive)), None)
 
 
 def disagreements(data, seen, without=None):
     """seen: {reader: Seen}. The groups of readers, when there is more than one: what each group
     sees, as an error or as the items of its tree. without: a row of the tables to leave out."""
-    entries = entries_of(data)
+    archive = archive_of(data)
+    entries = archive.entries if archive else []
     groups = {}
     for reader, one in seen.items():
-        known = one.error is not None and complaint(entries, reader, one.error, without)
+        known = one.error is not None and complaint(archive, reader, one.error, without)
         if one.error is not None and not known:
             groups.setdefault(f"error: {one.error}", []).append(reader)
         if one.error is not None and not (known and known.extracts):

@@ -251,9 +251,9 @@ def parse(data):
     return archive
 
 
-def entries_of(data):
-    """The entries of an archive; none when it is not of one piece."""
+def archive_of(data):
+    """The archive, or None when it is not of one piece."""
     try:
-        return parse(data).entries
+        return parse(data)
     except (ValueError, struct.error):
-        return []
+        return None

@@ -87,9 +87,16 @@ def as_7zip_on_windows():
     return a.fix().emit()
 
 
+def with_the_longest_comment():
+    a = seeds.archives["java"].copy()
+    a.comment = b"c" * 65535
+    return a.fix().emit()
+
+
 @test
 def what_is_overlooked_must_be():
-    looked_at = {**archives, "7zip-on-windows": as_7zip_on_windows()}
+    looked_at = {**archives, "7zip-on-windows": as_7zip_on_windows(),
+                 "longest-comment": with_the_longest_comment()}
     seen = list(zip(looked_at.values(), oracle.look(list(looked_at.values()), work, jobs=2)))
     for row in [*compare.DECODINGS, *compare.COMPLAINTS]:
         check(any(compare.disagreements(*one, without=row) for one in seen), f"needless: {row}")
