@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -144,6 +145,11 @@ enum err sys_renameat_noreplace(int from_dirfd, const char *from, int to_dirfd, 
                                 struct error *e)
 {
     return renameat_flags(from_dirfd, from, to_dirfd, to, RENAME_NOREPLACE, e);
+}
+
+enum err sys_exchange(int a_dirfd, const char *a, int b_dirfd, const char *b, struct error *e)
+{
+    return renameat_flags(a_dirfd, a, b_dirfd, b, RENAME_EXCHANGE, e);
 }
 
 enum err sys_unlinkat(int dirfd, const char *name, int flags, struct error *e)
@@ -386,6 +392,41 @@ enum err sys_fdatasync(int fd, struct error *e)
 void sys_sync_range(int fd, uint64_t off, uint64_t len)
 {
     (void)sync_file_range(fd, (off_t)off, (off_t)len, SYNC_FILE_RANGE_WRITE);
+}
+
+void sys_drop_cache(int fd)
+{
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
+enum err sys_allocate(int fd, uint64_t off, uint64_t len, struct error *e)
+{
+    int r;
+    do
+        r = fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)off, (off_t)len);
+    while (r < 0 && errno == EINTR);
+    if (r < 0)
+        return SYS_FAIL(e, "fallocate", " %llu bytes", (unsigned long long)len);
+    return ERR_OK;
+}
+
+enum err sys_room(int fd, struct sys_room *ret, struct error *e)
+{
+    struct statvfs v;
+    int r;
+    do
+        r = fstatvfs(fd, &v);
+    while (r < 0 && errno == EINTR);
+    if (r < 0)
+        return SYS_FAIL(e, "fstatvfs", "");
+    bool counts_files = v.f_files != 0; /* btrfs does not */
+    *ret = (struct sys_room){
+        .free_bytes = (uint64_t)v.f_bavail * v.f_frsize,
+        .total_bytes = (uint64_t)v.f_blocks * v.f_frsize,
+        .free_files = counts_files ? v.f_favail : UINT64_MAX,
+        .total_files = counts_files ? v.f_files : UINT64_MAX,
+    };
+    return ERR_OK;
 }
 
 enum err sys_try_lock(int fd, bool *ret_locked, struct error *e)

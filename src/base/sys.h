@@ -52,6 +52,8 @@ enum err sys_renameat(int from_dirfd, const char *from, int to_dirfd, const char
 /* Fails with ALREADY_EXISTS instead of replacing `to`. */
 enum err sys_renameat_noreplace(int from_dirfd, const char *from, int to_dirfd, const char *to,
                                 struct error *e);
+/* Swaps two names atomically. INTERNAL with sys EINVAL: the file system cannot. */
+enum err sys_exchange(int a_dirfd, const char *a, int b_dirfd, const char *b, struct error *e);
 enum err sys_unlinkat(int dirfd, const char *name, int flags, struct error *e);
 enum err sys_mkdirat(int dirfd, const char *name, mode_t mode, struct error *e);
 /* mkdir -p of an absolute or relative path; every directory it makes has `mode` exactly and its
@@ -80,6 +82,17 @@ enum err sys_fsync(int fd, struct error *e);
 enum err sys_fdatasync(int fd, struct error *e);
 /* Starts writing back the range without waiting; a hint, failures are ignored. */
 void sys_sync_range(int fd, uint64_t off, uint64_t len);
+/* Forgets what is in memory of the file, so that reading asks the disk; a hint: what is dirty or
+ * mapped stays. */
+void sys_drop_cache(int fd);
+/* Reserves the room for bytes at off, also beyond the end, without changing the length. */
+enum err sys_allocate(int fd, uint64_t off, uint64_t len, struct error *e);
+/* What the file system of fd has left for this process. */
+struct sys_room {
+    uint64_t free_bytes, total_bytes;
+    uint64_t free_files, total_files; /* UINT64_MAX where they are not counted */
+};
+enum err sys_room(int fd, struct sys_room *ret, struct error *e);
 enum err sys_ftruncate(int fd, uint64_t len, struct error *e);
 /* rm -r of `name` below dirfd, whatever it is; symbolic links are removed, never followed. */
 enum err sys_remove_tree(int dirfd, const char *name, struct error *e);

@@ -15,8 +15,11 @@
 #ifndef STIGMER_STORE_BACKEND_H
 #define STIGMER_STORE_BACKEND_H
 
+#include "base/sys.h"
 #include "store/seen.h"
 #include "store/store.h"
+
+#include <stdatomic.h>
 
 struct store_ops {
     const char *name; /* for the log */
@@ -51,8 +54,15 @@ struct store_ops {
     enum err (*open)(struct store *s, const struct digest *d, struct artifact *ret,
                      struct blob_version *ret_version, struct error *e);
 
+    /* Gives a synced spool the name d in place of what has it now, durably and without a moment at
+     * which the name is missing; what had it is kept as by `quarantine`. NOT_FOUND: what has the
+     * name is not the version `bad` (any more); nothing was changed. */
+    enum err (*replace)(struct store *s, int fd, const struct digest *d,
+                        const struct blob_version *bad, struct error *e);
+
     /* Makes the bytes and the name of an opened artifact durable, as publish would have: it may
-     * have been put a moment ago by somebody who is not done yet. */
+     * have been put a moment ago by somebody who is not done yet. What is read from it afterwards
+     * comes from where it is durable, not from a cache that a failed write has left behind. */
     enum err (*persist)(struct store *s, const struct artifact *a, struct error *e);
 
     /* Takes the bytes away from the name d and keeps them for an operator to look at, provided
@@ -68,15 +78,29 @@ struct store_ops {
 
     /* Removes the name, durably. NOT_FOUND. */
     enum err (*remove)(struct store *s, const struct digest *d, struct error *e);
+
+    /* Whether something can be written durably and read back. */
+    enum err (*probe)(struct store *s, struct error *e);
+
+    /* How much room there is. */
+    enum err (*room)(struct store *s, struct sys_room *ret, struct error *e);
 };
 
 struct store {
     const struct store_ops *ops;
     struct seen *seen; /* what was verified */
+    struct store_reserve reserve;
+    atomic_bool broken; /* a write has failed: no changes until a probe succeeds */
 };
 
 /* Fills the base of a backend. RESOURCE_EXHAUSTED when memory is out. */
 enum err store_init(struct store *s, const struct store_ops *ops, struct error *e);
+/* What a change that failed means for the store: forwards err, or turns the store read-only and
+ * answers UNAVAILABLE. A full disk becomes a sentence for clients. */
+enum err store_judge(struct store *s, enum err err, struct error *e);
+/* A full disk is the one failure of the operating system that a client can do something about:
+ * its errno is replaced by a sentence without any of this machine's details. */
+enum err store_plain(enum err err, struct error *e);
 /* Undoes store_init; accepts a zeroed struct. For a backend's `close`. */
 void store_deinit(struct store *s);
 

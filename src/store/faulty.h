@@ -17,10 +17,13 @@ enum store_op {
     STORE_OP_PUBLISH,
     STORE_OP_HEAD,
     STORE_OP_OPEN,
+    STORE_OP_REPLACE,
     STORE_OP_PERSIST,
     STORE_OP_QUARANTINE,
     STORE_OP_EACH,
     STORE_OP_REMOVE,
+    STORE_OP_PROBE,
+    STORE_OP_ROOM,
     STORE_N_OPS,
 };
 
@@ -36,6 +39,8 @@ struct store_fault {
 enum err store_open_faulty(struct store *inner, struct store **ret, struct error *e);
 /* Replaces the fault that was armed before and counts calls from 0 again. */
 void store_faulty_arm(struct store *s, const struct store_fault *f);
+/* One more fault beside it: the first `times` calls of op fail. */
+void store_faulty_also(struct store *s, enum store_op op, unsigned times, int sys);
 /* Calls of op since the last arming. */
 unsigned store_faulty_calls(struct store *s, enum store_op op);
 

@@ -117,3 +117,10 @@ void seen_add(struct seen *t, const struct digest *d, const struct blob_version 
     *p = (struct place){.digest = *d, .version = *v, .level = level};
     pthread_mutex_unlock(&t->lock);
 }
+
+void seen_clear(struct seen *t)
+{
+    pthread_mutex_lock(&t->lock);
+    memset(t->buckets, 0, sizeof t->buckets);
+    pthread_mutex_unlock(&t->lock);
+}

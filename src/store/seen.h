@@ -34,6 +34,8 @@ enum err seen_new(struct seen **ret, struct error *e);
 /* NULL is fine. */
 void seen_free(struct seen *t);
 enum seen_level seen_level(struct seen *t, const struct digest *d, const struct blob_version *v);
+/* Forgets everything. */
+void seen_clear(struct seen *t);
 /* Remembers, unless v is not settled. Never lowers the level of the same version. */
 void seen_add(struct seen *t, const struct digest *d, const struct blob_version *v,
               enum seen_level level);

@@ -1,6 +1,7 @@
 #include "store/store.h"
 
 #include "base/log.h"
+#include "base/macro.h"
 #include "base/sys.h"
 #include "store/backend.h"
 
@@ -11,6 +12,9 @@
 /* How often a put starts again because somebody else put or spoiled the same artifact meanwhile. */
 #define PUT_TRIES 8
 
+/* How often a spool that grows looks whether there is room. */
+#define ROOM_STEP MIB(8)
+
 struct spool {
     struct store *store;
     struct sha256 *hash;
@@ -20,48 +24,25 @@ struct spool {
     struct digest digest;
 };
 
-enum err store_init(struct store *s, const struct store_ops *ops, struct error *e)
-{
-    s->ops = ops;
-    return seen_new(&s->seen, e);
-}
-
-void store_deinit(struct store *s)
-{
-    seen_free(s->seen);
-    s->seen = NULL;
-}
-
 void store_close(struct store *s)
 {
     if (s)
         s->ops->close(s);
 }
 
-/* A full disk is the one failure of the operating system that a client can do something about:
- * its errno is replaced by a sentence without any of this machine's details. */
-static enum err plain(enum err err, struct error *e)
-{
-    if (err == ERR_OK)
-        return err;
-    if (e->sys == ENOSPC || e->sys == EDQUOT)
-        return FAIL(e, ERR_RESOURCE_EXHAUSTED, "store.full",
-                    "the server's storage is full; nothing was stored. Ask its operator to free "
-                    "space, then try again");
-    return err;
-}
-
 /* --- writing --- */
 
 enum err store_spool(struct store *s, uint64_t max_len, struct spool **ret, struct error *e)
 {
+    TRY(store_ready(s, e));
+    TRY(store_check_room(s, e));
     struct spool *sp = calloc(1, sizeof *sp);
     if (!sp)
         return FAIL_NOMEM(e);
     *sp = (struct spool){.store = s, .fd = -1, .max_len = max_len};
     enum err err = sha256_new(&sp->hash, e);
     if (!err)
-        err = plain(s->ops->spool_open(s, &sp->fd, e), e);
+        err = store_plain(s->ops->spool_open(s, &sp->fd, e), e);
     if (err) {
         spool_free(sp);
         return err;
@@ -85,14 +66,22 @@ static enum err fail_state(struct error *e)
                 "a spool was used out of order or after a failure");
 }
 
+/* A long upload meets a disk that others fill, too. */
+static enum err check_room(const struct spool *sp, size_t len, struct error *e)
+{
+    bool step = sp->len / ROOM_STEP != (sp->len + len) / ROOM_STEP;
+    return step ? store_check_room(sp->store, e) : ERR_OK;
+}
+
 static enum err append(struct spool *sp, const void *p, size_t len, struct error *e)
 {
     if (len > sp->max_len - sp->len)
         return FAIL(e, ERR_RESOURCE_EXHAUSTED, "store.too_large",
                     "the artifact is larger than the limit of %llu bytes",
                     (unsigned long long)sp->max_len);
+    TRY(check_room(sp, len, e));
     TRY(sha256_update(sp->hash, p, len, e));
-    TRY(plain(sp->store->ops->spool_write(sp->store, sp->fd, p, len, sp->len, e), e));
+    TRY(store_plain(sp->store->ops->spool_write(sp->store, sp->fd, p, len, sp->len, e), e));
     sp->len += len;
     return ERR_OK;
 }
@@ -147,29 +136,38 @@ static enum err fail_damaged(struct error *e)
 }
 
 /* Whether the bytes hash to d. DATA_LOSS when they do not. */
+static enum err hash_matches(const struct digest *d, const struct artifact *a, struct error *e)
+{
+    struct digest got;
+    TRY(sha256_of_file(a->fd, a->len, &got, e));
+    return digest_eq(&got, d) ? ERR_OK : fail_damaged(e);
+}
+
 static enum err verify(struct store *s, const struct digest *d, const struct artifact *a,
                        const struct blob_version *v, struct error *e)
 {
-    struct digest got;
     if (seen_level(s->seen, d, v) >= SEEN_VERIFIED)
         return ERR_OK;
-    TRY(sha256_of_file(a->fd, a->len, &got, e));
-    if (!digest_eq(&got, d))
-        return fail_damaged(e);
+    TRY(hash_matches(d, a, e));
     seen_add(s->seen, d, v, SEEN_VERIFIED);
     return ERR_OK;
+}
+
+static void log_quarantined(const struct digest *d, const struct blob_version *v)
+{
+    char hex[SHA256_HEX_LEN + 1];
+    digest_to_hex(d, hex);
+    log_error("damaged artifact quarantined", LOG_C("hash", hex), LOG_INT("bytes", v->len));
 }
 
 static enum err put_aside(struct store *s, const struct digest *d, const struct blob_version *v,
                           struct error *e)
 {
-    char hex[SHA256_HEX_LEN + 1];
     enum err err = s->ops->quarantine(s, d, v, e);
     if (err == ERR_NOT_FOUND) /* somebody else did */
         return ERR_OK;
     TRY(err);
-    digest_to_hex(d, hex);
-    log_error("damaged artifact quarantined", LOG_C("hash", hex), LOG_INT("bytes", v->len));
+    log_quarantined(d, v);
     return ERR_OK;
 }
 
@@ -192,45 +190,69 @@ static enum err sync_once(struct spool *sp, struct error *e)
 {
     if (sp->state == SPOOL_SYNCED)
         return ERR_OK;
-    enum err err = sp->store->ops->spool_sync(sp->store, sp->fd, e);
+    struct store *s = sp->store;
+    enum err err = store_judge(s, s->ops->spool_sync(s, sp->fd, e), e);
     sp->state = err ? SPOOL_FAILED : SPOOL_SYNCED;
     return err;
 }
 
-/* Makes room for a good artifact, but only once the good bytes are safe. */
-static enum err evict(struct spool *sp, const struct blob_version *bad, struct error *e)
+/* Puts the good bytes in the place of wrong ones, once they are safe. NOT_FOUND: somebody else
+ * dealt with it. */
+static enum err replace(struct spool *sp, const struct blob_version *bad, struct error *e)
 {
+    struct store *s = sp->store;
     TRY(sync_once(sp, e));
-    return put_aside(sp->store, &sp->digest, bad, e);
+    enum err err = store_judge(s, s->ops->replace(s, sp->fd, &sp->digest, bad, e), e);
+    if (!err)
+        log_quarantined(&sp->digest, bad);
+    else if (err != ERR_NOT_FOUND)
+        sp->state = SPOOL_FAILED;
+    return err;
 }
 
-/* An artifact that is already there is believed after its length and hash were checked and it was
- * made durable: who put it may be about to, or may have died before. NOT_FOUND: there is none (or
- * it was wrong and is gone). */
-static enum err believe(struct spool *sp, struct error *e)
+/* Made durable first and hashed then, from the disk: the bytes that a cache shows may be those of a
+ * write that failed. */
+static enum err make_sure(struct spool *sp, struct artifact *a, const struct blob_version *v,
+                          struct error *e)
+{
+    struct store *s = sp->store;
+    if (v->len != sp->len)
+        return fail_damaged(e);
+    TRY(store_judge(s, s->ops->persist(s, a, e), e));
+    enum err err = hash_matches(&sp->digest, a, e);
+    if (err && e->sys == EIO) /* bytes that cannot be read are as good as wrong ones */
+        return fail_damaged(e);
+    TRY(err);
+    seen_add(s->seen, &sp->digest, v, SEEN_DURABLE);
+    return ERR_OK;
+}
+
+/* An artifact that is already there is believed after it was made durable and its length and hash
+ * were checked: who put it may be about to, or may have died before. A wrong one is replaced.
+ * NOT_FOUND: there is none. */
+static enum err believe(struct spool *sp, bool *ret_existed, struct error *e)
 {
     struct store *s = sp->store;
     struct blob_version v;
     CLEANUP(artifact_deinit) struct artifact a = ARTIFACT_INIT;
+    *ret_existed = true;
     TRY(s->ops->head(s, &sp->digest, &v, e));
     if (seen_level(s->seen, &sp->digest, &v) == SEEN_DURABLE)
         return ERR_OK;
-    enum err err = open_verified(s, &sp->digest, &a, &v, e);
-    if (err == ERR_DATA_LOSS) {
-        TRY(evict(sp, &v, e));
-        return fail_not_found(&sp->digest, e);
-    }
+    enum err err = s->ops->open(s, &sp->digest, &a, &v, e);
     if (!err)
-        err = s->ops->persist(s, &a, e);
-    if (!err)
-        seen_add(s->seen, &sp->digest, &v, SEEN_DURABLE);
-    return err;
+        err = make_sure(sp, &a, &v, e);
+    if (err != ERR_DATA_LOSS)
+        return err;
+    *ret_existed = false;
+    return replace(sp, &v, e);
 }
 
 static enum err publish(struct spool *sp, struct error *e)
 {
     TRY(sync_once(sp, e));
-    enum err err = sp->store->ops->publish(sp->store, sp->fd, sp->len, &sp->digest, e);
+    struct store *s = sp->store;
+    enum err err = store_judge(s, s->ops->publish(s, sp->fd, sp->len, &sp->digest, e), e);
     if (err && err != ERR_ALREADY_EXISTS)
         sp->state = SPOOL_FAILED;
     return err;
@@ -239,10 +261,10 @@ static enum err publish(struct spool *sp, struct error *e)
 static enum err put(struct spool *sp, bool *ret_existed, struct error *e)
 {
     for (int i = 0; i < PUT_TRIES; i++) {
-        enum err err = believe(sp, e);
-        *ret_existed = err == ERR_OK;
+        enum err err = believe(sp, ret_existed, e);
         if (err != ERR_NOT_FOUND)
             return err;
+        *ret_existed = false;
         err = publish(sp, e);
         if (err != ERR_ALREADY_EXISTS)
             return err;
@@ -256,7 +278,8 @@ enum err store_put(struct store *s, struct spool *sp, bool *ret_existed, struct 
     bool existed = false;
     if (sp->store != s || (sp->state != SPOOL_SEALED && sp->state != SPOOL_SYNCED))
         return fail_state(e);
-    TRY(plain(put(sp, &existed, e), e));
+    TRY(store_ready(s, e));
+    TRY(store_plain(put(sp, &existed, e), e));
     if (ret_existed)
         *ret_existed = existed;
     return ERR_OK;
@@ -308,8 +331,9 @@ enum err store_each(struct store *s,
 
 enum err store_remove(struct store *s, const struct digest *d, struct error *e)
 {
+    TRY(store_ready(s, e));
     enum err err = s->ops->remove(s, d, e);
-    return err == ERR_NOT_FOUND ? fail_not_found(d, e) : plain(err, e);
+    return err == ERR_NOT_FOUND ? fail_not_found(d, e) : store_judge(s, err, e);
 }
 
 /* --- keys --- */

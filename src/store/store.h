@@ -23,9 +23,30 @@ struct spool;
 /* Frees the store; NULL is fine. */
 void store_close(struct store *s);
 
+/* --- whether it takes changes --- */
+
+/* What is left free for everybody else, and for deletes. */
+struct store_reserve {
+    uint64_t bytes, files;
+};
+/* Before the store is used. Without this: 64 MiB and 1,000 files, or a twentieth of the file system
+ * where that is less. */
+void store_set_reserve(struct store *s, const struct store_reserve *r);
+
+/* UNAVAILABLE while the store is read-only: a write or fsync has failed, and no probe has succeeded
+ * since. Every change asks this first. */
+enum err store_ready(const struct store *s, struct error *e);
+/* RESOURCE_EXHAUSTED ("the server's storage is full") when what is left free is less than the
+ * reserve. store_spool and spool_write ask it; so does whoever wants to refuse earlier. */
+enum err store_check_room(struct store *s, struct error *e);
+/* Tries whether the disk takes writes again; when it does, changes are taken again. It is tried
+ * right after a failure; after that whoever looks after the store calls this now and then. */
+enum err store_recover(struct store *s, struct error *e);
+
 /* --- writing --- */
 
-/* A new empty spool that takes at most max_len bytes. */
+/* A new empty spool that takes at most max_len bytes. Also the errors of store_ready and
+ * store_check_room. */
 enum err store_spool(struct store *s, uint64_t max_len, struct spool **ret, struct error *e);
 /* Appends. RESOURCE_EXHAUSTED: beyond max_len, or the disk is full ("the server's storage is
  * full"). After an error only spool_free is allowed. */
@@ -44,7 +65,8 @@ void spool_free(struct spool *sp);
  * once per process and file version, its hash were checked and it was made durable, and replaced
  * when it is wrong. *ret_existed (may be NULL) says which. After a failure the artifact may or may
  * not exist (never with wrong bytes), and most failures end the spool: push again with a new one.
- * RESOURCE_EXHAUSTED: the disk is full. UNAVAILABLE: it kept changing under us; try again. */
+ * RESOURCE_EXHAUSTED: the disk is full. UNAVAILABLE: it kept changing under us, or the disk failed
+ * (see store_ready); try again. */
 enum err store_put(struct store *s, struct spool *sp, bool *ret_existed, struct error *e);
 
 /* --- reading --- */
@@ -75,7 +97,7 @@ struct store_info {
 enum err store_each(struct store *s,
                     enum err (*fn)(void *ctx, const struct store_info *, struct error *), void *ctx,
                     struct error *e);
-/* Removes an artifact durably. NOT_FOUND. */
+/* Removes an artifact durably. NOT_FOUND; UNAVAILABLE as store_ready. */
 enum err store_remove(struct store *s, const struct digest *d, struct error *e);
 
 /* --- backends --- */

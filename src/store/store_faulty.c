@@ -9,7 +9,7 @@
 struct faulty_store {
     struct store base;
     struct store *inner; /* owned */
-    struct store_fault fault;
+    struct store_fault faults[2];
     _Atomic unsigned calls[STORE_N_OPS];
 };
 
@@ -23,11 +23,16 @@ static enum err fail_on_purpose(const struct store_fault *fault, struct error *e
     return FAIL_SYS(e, sys_err(fault->sys), fault->sys, "store.fault", "injected");
 }
 
-/* Counts a call of op and tells how it is to go. */
-static bool strikes(struct faulty_store *f, enum store_op op)
+/* Counts a call of op; the fault that it meets, or NULL. */
+static const struct store_fault *strikes(struct faulty_store *f, enum store_op op)
 {
     unsigned n = atomic_fetch_add(&f->calls[op], 1) + 1;
-    return f->fault.op == op && n >= f->fault.nth && n - f->fault.nth < f->fault.times;
+    for (size_t i = 0; i < ARRAY_SIZE(f->faults); i++) {
+        const struct store_fault *fault = &f->faults[i];
+        if (fault->op == op && n >= fault->nth && n - fault->nth < fault->times)
+            return fault;
+    }
+    return NULL;
 }
 
 /* Runs `call` on the inner store, or fails before or after it. */
@@ -35,11 +40,11 @@ static bool strikes(struct faulty_store *f, enum store_op op)
     do {                                                                                           \
         struct faulty_store *f = faulty_of(s);                                                     \
         struct store *inner = f->inner;                                                            \
-        bool strike = strikes(f, (opcode));                                                        \
-        if (strike && !f->fault.after)                                                             \
-            return fail_on_purpose(&f->fault, e);                                                  \
+        const struct store_fault *fault = strikes(f, (opcode));                                    \
+        if (fault && !fault->after)                                                                \
+            return fail_on_purpose(fault, e);                                                      \
         enum err err = inner->ops->call;                                                           \
-        return strike ? fail_on_purpose(&f->fault, e) : err;                                       \
+        return fault ? fail_on_purpose(fault, e) : err;                                            \
     } while (0)
 
 static void faulty_close(struct store *s)
@@ -83,6 +88,12 @@ static enum err faulty_open(struct store *s, const struct digest *d, struct arti
     FORWARD(s, STORE_OP_OPEN, open(inner, d, ret, ret_version, e));
 }
 
+static enum err faulty_replace(struct store *s, int fd, const struct digest *d,
+                               const struct blob_version *bad, struct error *e)
+{
+    FORWARD(s, STORE_OP_REPLACE, replace(inner, fd, d, bad, e));
+}
+
 static enum err faulty_persist(struct store *s, const struct artifact *a, struct error *e)
 {
     FORWARD(s, STORE_OP_PERSIST, persist(inner, a, e));
@@ -106,6 +117,16 @@ static enum err faulty_remove(struct store *s, const struct digest *d, struct er
     FORWARD(s, STORE_OP_REMOVE, remove(inner, d, e));
 }
 
+static enum err faulty_probe(struct store *s, struct error *e)
+{
+    FORWARD(s, STORE_OP_PROBE, probe(inner, e));
+}
+
+static enum err faulty_room(struct store *s, struct sys_room *ret, struct error *e)
+{
+    FORWARD(s, STORE_OP_ROOM, room(inner, ret, e));
+}
+
 static const struct store_ops faulty_ops = {
     .name = "faulty",
     .close = faulty_close,
@@ -115,10 +136,13 @@ static const struct store_ops faulty_ops = {
     .publish = faulty_publish,
     .head = faulty_head,
     .open = faulty_open,
+    .replace = faulty_replace,
     .persist = faulty_persist,
     .quarantine = faulty_quarantine,
     .each = faulty_each,
     .remove = faulty_remove,
+    .probe = faulty_probe,
+    .room = faulty_room,
 };
 
 enum err store_open_faulty(struct store *inner, struct store **ret, struct error *e)
@@ -138,9 +162,15 @@ enum err store_open_faulty(struct store *inner, struct store **ret, struct error
 void store_faulty_arm(struct store *s, const struct store_fault *fault)
 {
     struct faulty_store *f = faulty_of(s);
-    f->fault = *fault;
+    f->faults[0] = *fault;
+    f->faults[1] = (struct store_fault){.times = 0};
     for (size_t i = 0; i < STORE_N_OPS; i++)
         atomic_store(&f->calls[i], 0);
+}
+
+void store_faulty_also(struct store *s, enum store_op op, unsigned times, int sys)
+{
+    faulty_of(s)->faults[1] = (struct store_fault){.op = op, .nth = 1, .times = times, .sys = sys};
 }
 
 unsigned store_faulty_calls(struct store *s, enum store_op op)

@@ -154,38 +154,100 @@ static enum err fs_persist(struct store *s, const struct artifact *a, struct err
     CLEANUP(sys_closep) int dir = -1;
     TRY(open_dir(fs_of(s)->skills, &dir, e));
     TRY(sys_fsync(a->fd, e));
-    return sys_fsync(dir, e);
+    TRY(sys_fsync(dir, e));
+    /* A write-back that failed leaves clean pages that the disk never got. */
+    sys_drop_cache(a->fd);
+    return ERR_OK;
 }
 
-/* Moves the entry to quarantine/ under a name that tells when. The lock is held, so that no two
- * moves happen in one nanosecond. */
-static enum err move_aside(struct fs_store *fs, int lock, const struct digest *d, struct error *e)
+/* An artifact on its way to quarantine/, under a name that tells when. */
+struct aside {
+    int dir, lock; /* skills/; quarantine/, locked */
+    char name[NAME_LEN + 1], to[NAME_LEN + 24];
+};
+#define ASIDE_INIT ((struct aside){.dir = -1, .lock = -1})
+
+static void aside_deinit(struct aside *a)
 {
-    char name[NAME_LEN + 1], hex[SHA256_HEX_LEN + 1], to[NAME_LEN + 24];
-    CLEANUP(sys_closep) int dir = -1;
-    name_of(d, name);
-    digest_to_hex(d, hex);
-    (void)snprintf(to, sizeof to, "%s.%lld%s", hex, (long long)clock_real_ns(), NAME_SUFFIX);
-    TRY(open_dir(fs->skills, &dir, e));
-    TRY(sys_renameat(dir, name, lock, to, e));
-    TRY(sys_fsync(lock, e));
-    return sys_fsync(dir, e);
+    sys_closep(&a->dir);
+    sys_closep(&a->lock);
 }
 
 /* The lock on the directory keeps threads and processes (each has a descriptor of its own) from
- * moving away the good artifact that somebody else has just put in place of the damaged one. */
+ * moving away the good artifact that somebody else has just put in place of the damaged one, and
+ * from two moves in one nanosecond. NOT_FOUND: what is there is not the version bad. */
+static enum err aside_begin(struct aside *a, struct fs_store *fs, const struct digest *d,
+                            const struct blob_version *bad, struct error *e)
+{
+    char hex[SHA256_HEX_LEN + 1];
+    struct blob_version now;
+    TRY(open_dir(fs->quarantine, &a->lock, e));
+    TRY(sys_lock(a->lock, e));
+    TRY(fs_head(&fs->base, d, &now, e));
+    if (!blob_version_eq(&now, bad))
+        return FAIL(e, ERR_NOT_FOUND, "store.not_found", "the damaged artifact is gone");
+    name_of(d, a->name);
+    digest_to_hex(d, hex);
+    (void)snprintf(a->to, sizeof a->to, "%s.%lld%s", hex, (long long)clock_real_ns(), NAME_SUFFIX);
+    return open_dir(fs->skills, &a->dir, e);
+}
+
+static enum err aside_sync(const struct aside *a, struct error *e)
+{
+    TRY(sys_fsync(a->lock, e));
+    return sys_fsync(a->dir, e);
+}
+
 static enum err fs_quarantine(struct store *s, const struct digest *d,
                               const struct blob_version *bad, struct error *e)
 {
-    struct fs_store *fs = fs_of(s);
-    struct blob_version now;
-    CLEANUP(sys_closep) int lock = -1;
-    TRY(open_dir(fs->quarantine, &lock, e));
-    TRY(sys_lock(lock, e));
-    TRY(fs_head(s, d, &now, e));
-    if (!blob_version_eq(&now, bad))
-        return FAIL(e, ERR_NOT_FOUND, "store.not_found", "the damaged artifact is gone");
-    return move_aside(fs, lock, d, e);
+    CLEANUP(aside_deinit) struct aside a = ASIDE_INIT;
+    TRY(aside_begin(&a, fs_of(s), d, bad, e));
+    TRY(sys_renameat(a.dir, a.name, a.lock, a.to, e));
+    return aside_sync(&a, e);
+}
+
+/* The good file gets a name in quarantine/, then the two change places at once: whenever the
+ * machine stops, one of them has the artifact's name. */
+static enum err fs_replace(struct store *s, int fd, const struct digest *d,
+                           const struct blob_version *bad, struct error *e)
+{
+    CLEANUP(aside_deinit) struct aside a = ASIDE_INIT;
+    struct error ignored;
+    TRY(aside_begin(&a, fs_of(s), d, bad, e));
+    TRY(sys_link_fd(fd, a.lock, a.to, e));
+    enum err err = sys_exchange(a.dir, a.name, a.lock, a.to, e);
+    if (err && e->sys == EINVAL) /* a file system that cannot: the damaged one is not kept */
+        err = sys_renameat(a.lock, a.to, a.dir, a.name, e);
+    if (err) {
+        (void)sys_unlinkat(a.lock, a.to, 0, &ignored);
+        return err;
+    }
+    return aside_sync(&a, e);
+}
+
+static const char probe_text[] = "stigmer-server: can this disk be written?";
+
+static enum err fs_probe(struct store *s, struct error *e)
+{
+    CLEANUP(sys_closep) int fd = -1;
+    CLEANUP(sys_closep) int dir = -1;
+    char got[sizeof probe_text];
+    TRY(open_dir(fs_of(s)->skills, &dir, e));
+    TRY(sys_open_tmp(dir, &fd, e));
+    TRY(sys_pwrite_full(fd, probe_text, sizeof probe_text, 0, e));
+    TRY(sys_fsync(fd, e));
+    TRY(sys_fsync(dir, e));
+    sys_drop_cache(fd);
+    TRY(sys_pread_full(fd, got, sizeof got, 0, e));
+    if (memcmp(got, probe_text, sizeof got) != 0)
+        return FAIL(e, ERR_DATA_LOSS, "store.probe", "the disk does not keep what is written");
+    return ERR_OK;
+}
+
+static enum err fs_room(struct store *s, struct sys_room *ret, struct error *e)
+{
+    return sys_room(fs_of(s)->skills, ret, e);
 }
 
 struct each {
@@ -238,10 +300,13 @@ static const struct store_ops fs_ops = {
     .publish = fs_publish,
     .head = fs_head,
     .open = fs_open,
+    .replace = fs_replace,
     .persist = fs_persist,
     .quarantine = fs_quarantine,
     .each = fs_each,
     .remove = fs_remove,
+    .probe = fs_probe,
+    .room = fs_room,
 };
 
 /* Opens a directory of ours, making it if need be. An existing one gets our mode too: nobody else

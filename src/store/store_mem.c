@@ -99,17 +99,27 @@ static enum err add(struct mem_store *m, struct mem_blob *b, struct error *e)
     return FAIL(e, ERR_ALREADY_EXISTS, "store.exists", "the artifact is in memory already");
 }
 
-static enum err mem_publish(struct store *s, int fd, uint64_t len, const struct digest *d,
-                            struct error *e)
+static enum err blob_new(int fd, const struct digest *d, struct mem_blob **ret, struct error *e)
 {
     struct mem_blob *b = calloc(1, sizeof *b);
-    (void)len;
     if (!b)
         return FAIL_NOMEM(e);
     *b = (struct mem_blob){.digest = *d, .fd = -1};
     enum err err = sys_reopen(fd, O_RDONLY, &b->fd, e);
-    if (!err)
-        err = add(mem_of(s), b, e);
+    if (err)
+        blob_free(b);
+    else
+        *ret = b;
+    return err;
+}
+
+static enum err mem_publish(struct store *s, int fd, uint64_t len, const struct digest *d,
+                            struct error *e)
+{
+    struct mem_blob *b = NULL;
+    (void)len;
+    TRY(blob_new(fd, d, &b, e));
+    enum err err = add(mem_of(s), b, e);
     if (err)
         blob_free(b);
     return err;
@@ -143,10 +153,10 @@ static enum err mem_persist(struct store *s, const struct artifact *a, struct er
     return ERR_OK;
 }
 
-static enum err mem_quarantine(struct store *s, const struct digest *d,
-                               const struct blob_version *bad, struct error *e)
+/* Moves the version bad away, and `with` (or nothing, when it is NULL) in its place. */
+static enum err put_aside(struct mem_store *m, const struct digest *d,
+                          const struct blob_version *bad, struct mem_blob *with, struct error *e)
 {
-    struct mem_store *m = mem_of(s);
     struct blob_version now;
     pthread_mutex_lock(&m->lock);
     struct mem_blob *b = find(m, d);
@@ -157,8 +167,40 @@ static enum err mem_quarantine(struct store *s, const struct digest *d,
         list_del(&b->link);
         list_push_back(&m->quarantine, &b->link);
     }
+    if (with && !err)
+        list_push_back(&m->blobs, &with->link);
     pthread_mutex_unlock(&m->lock);
     return err;
+}
+
+static enum err mem_quarantine(struct store *s, const struct digest *d,
+                               const struct blob_version *bad, struct error *e)
+{
+    return put_aside(mem_of(s), d, bad, NULL, e);
+}
+
+static enum err mem_replace(struct store *s, int fd, const struct digest *d,
+                            const struct blob_version *bad, struct error *e)
+{
+    struct mem_blob *b = NULL;
+    TRY(blob_new(fd, d, &b, e));
+    enum err err = put_aside(mem_of(s), d, bad, b, e);
+    if (err)
+        blob_free(b);
+    return err;
+}
+
+static enum err mem_probe(struct store *s, struct error *e)
+{
+    (void)s, (void)e;
+    return ERR_OK;
+}
+
+static enum err mem_room(struct store *s, struct sys_room *ret, struct error *e)
+{
+    (void)s, (void)e;
+    *ret = (struct sys_room){UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX};
+    return ERR_OK;
 }
 
 /* A copy of the n-th artifact's description, so that fn runs without the lock. */
@@ -215,10 +257,13 @@ static const struct store_ops mem_ops = {
     .publish = mem_publish,
     .head = mem_head,
     .open = mem_open,
+    .replace = mem_replace,
     .persist = mem_persist,
     .quarantine = mem_quarantine,
     .each = mem_each,
     .remove = mem_remove,
+    .probe = mem_probe,
+    .room = mem_room,
 };
 
 enum err store_open_mem(struct store **ret, struct error *e)

@@ -368,6 +368,94 @@ TEST(a_disk_without_inodes_refuses_and_recovers)
     store_close(s);
 }
 
+/* The reserve is what others, and deletes, still find. */
+TEST(a_push_is_refused_before_the_disk_is_full)
+{
+    mount_here("tmpfs", "size=4m");
+    struct store *s = kit_open(&backend_fs);
+    struct error e;
+    struct digest d;
+    struct spool *sp = NULL;
+    char *data = calloc(1, MIB(4));
+    CHECK(data);
+    store_set_reserve(s, &(struct store_reserve){.bytes = KIB(200), .files = 10});
+    CHECK(!kit_put(s, str_of(data, KIB(3900)), &d)); /* 196 KiB are left */
+    CHECK_ERR(store_check_room(s, &e), ERR_RESOURCE_EXHAUSTED, &e);
+    CHECK_ERR(store_spool(s, 1, &sp, &e), ERR_RESOURCE_EXHAUSTED, &e);
+    CHECK_STR(str_c(e.reason), STR("store.full"));
+    kit_check_served(s, str_of(data, KIB(3900)));
+    CHECK_OK(store_remove(s, &d, &e), &e);
+    CHECK_OK(store_check_room(s, &e), &e);
+    kit_put(s, HELLO, NULL);
+    free(data);
+    store_close(s);
+}
+
+TEST(a_long_upload_is_refused_while_it_comes)
+{
+    mount_here("tmpfs", "size=24m");
+    struct store *s = kit_open(&backend_fs);
+    struct error e;
+    struct spool *sp = NULL;
+    char *data = calloc(1, MIB(1));
+    size_t n = 0;
+    CHECK(data);
+    store_set_reserve(s, &(struct store_reserve){.bytes = MIB(1), .files = 10});
+    CHECK_OK(store_spool(s, MIB(100), &sp, &e), &e);
+    int other = openat(test_dirfd(), "other", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    CHECK(posix_fallocate(other, 0, (off_t)KIB(16600)) == 0); /* somebody else's */
+    while (spool_write(sp, data, MIB(1), &e) == ERR_OK)
+        n++;
+    CHECK_INT(e.code, ERR_RESOURCE_EXHAUSTED);
+    CHECK_STR(str_c(e.reason), STR("store.full"));
+    CHECK_INT(n, 7); /* before the eighth MiB 0.8 MiB were left */
+    spool_free(sp);
+    CHECK_INT(ftruncate(other, 0), 0);
+    close(other);
+    CHECK_OK(store_check_room(s, &e), &e);
+    free(data);
+    store_close(s);
+}
+
+TEST(a_small_disk_is_not_all_reserve)
+{
+    mount_here("tmpfs", "size=2m,nr_inodes=100");
+    struct store *s = kit_open(&backend_fs);
+    struct error e;
+    char *data = calloc(1, KIB(1900));
+    CHECK(data);
+    CHECK(!kit_put(s, str_of(data, KIB(1900)), NULL));
+    CHECK_OK(store_check_room(s, &e), &e);
+    free(data);
+    store_close(s);
+}
+
+/* --- damage and crashes --- */
+
+TEST(the_name_of_a_damaged_artifact_is_never_missing)
+{
+    struct store *s = kit_open(&backend_fs);
+    struct stat st;
+    kit_put(s, HELLO, NULL);
+    kit_flip_first_byte(s, HELLO);
+    pid_t pid = fork();
+    if (pid == 0) { /* until it is killed: the name must always be there */
+        while (fstatat(test_dirfd(), path_of(HELLO), &st, 0) == 0)
+            ;
+        _exit(1);
+    }
+    for (int i = 0; i < 5; i++) {
+        CHECK(!kit_put(s, HELLO, NULL));
+        kit_flip_first_byte(s, HELLO);
+    }
+    kill(pid, SIGKILL);
+    int status;
+    CHECK_INT(waitpid(pid, &status, 0), pid);
+    CHECK(WIFSIGNALED(status));
+    CHECK_INT(kit_n_entries("quarantine"), 5);
+    store_close(s);
+}
+
 TEST(a_file_system_without_unnamed_files_is_refused_at_the_start)
 {
     mount_here("bpf", NULL);

@@ -536,3 +536,64 @@ TEST(a_tree_is_removed_and_links_are_not_followed)
     CHECK_OK(sys_remove_tree(test_dirfd(), "kept", &e), &e);
     CHECK_ERR(sys_remove_tree(test_dirfd(), "kept", &e), ERR_NOT_FOUND, &e);
 }
+
+/* --- room, and what the cache knows --- */
+
+static int file_with(const char *name, str text)
+{
+    struct error err;
+    int fd;
+    CHECK_OK(sys_openat(test_dirfd(), name, O_RDWR | O_CREAT | O_EXCL, 0600, &fd, &err), &err);
+    CHECK_OK(sys_pwrite_full(fd, text.p, text.len, 0, &err), &err);
+    return fd;
+}
+
+TEST(two_names_change_places)
+{
+    struct error err;
+    char got[3];
+    int a = file_with("a", STR("one")), b = file_with("b", STR("two"));
+    CHECK_OK(sys_exchange(test_dirfd(), "a", test_dirfd(), "b", &err), &err);
+    sys_closep(&a);
+    CHECK_OK(sys_openat(test_dirfd(), "a", O_RDONLY, 0, &a, &err), &err);
+    CHECK_OK(sys_pread_full(a, got, 3, 0, &err), &err);
+    CHECK_STR(str_of(got, 3), STR("two"));
+    CHECK_ERR(sys_exchange(test_dirfd(), "a", test_dirfd(), "missing", &err), ERR_NOT_FOUND, &err);
+    close(a);
+    close(b);
+}
+
+TEST(room_is_reserved_without_a_longer_file)
+{
+    struct error err;
+    struct stat st;
+    int fd = file_with("a", STR("one"));
+    CHECK_OK(sys_allocate(fd, 0, MIB(1), &err), &err);
+    CHECK_OK(sys_fstat(fd, &st, &err), &err);
+    CHECK_INT(st.st_size, 3);
+    CHECK(st.st_blocks * 512 >= (blkcnt_t)MIB(1));
+    CHECK_ERR(sys_allocate(fd, 0, (uint64_t)1 << 62, &err), ERR_INTERNAL, &err);
+    close(fd);
+}
+
+TEST(the_room_of_a_file_system_is_known)
+{
+    struct error err;
+    struct sys_room r;
+    CHECK_OK(sys_room(test_dirfd(), &r, &err), &err);
+    CHECK(r.free_bytes > 0 && r.free_bytes <= r.total_bytes);
+    CHECK(r.free_files > 0 && r.free_files <= r.total_files);
+    CHECK_ERR(sys_room(-1, &r, &err), ERR_INTERNAL, &err);
+}
+
+TEST(a_file_out_of_the_cache_reads_the_same)
+{
+    struct error err;
+    char got[3];
+    int fd = file_with("a", STR("one"));
+    sys_drop_cache(fd);
+    sys_drop_cache(-1);
+    CHECK_OK(sys_pread_full(fd, got, 3, 0, &err), &err);
+    CHECK_STR(str_of(got, 3), STR("one"));
+    close(fd);
+}
