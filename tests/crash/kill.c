@@ -1,0 +1,156 @@
+/*
+ * kill -9 at random times under parallel clients.
+ *
+ * A round: clients change things; the server is killed; it is started again, must hold what it
+ * acknowledged and take the changes that were under way once more. The server of one round is that
+ * of the next. After some rounds the store is looked through as a whole and replaced by an empty
+ * one, so that rounds stay short and first starts are killed, too.
+ */
+#include "lab.h"
+#include "options.h"
+
+#include <time.h>
+
+enum { ROUNDS_A_STORE = 20, DELAY_MAX_US = 16000, PERCENT_AT_START = 6 };
+
+struct kills {
+    struct server server;
+    struct client clients[LAB_CLIENTS];
+    uint64_t random, n_acked, n_in_flight, n_applied, n_at_start;
+    unsigned rounds, round, store;
+    const char *scratch;
+    char epoch[32];
+    bool check;
+};
+
+static void sleep_us(uint64_t us)
+{
+    struct timespec t = {(time_t)(us / 1000000), (long)(us % 1000000) * 1000};
+    (void)nanosleep(&t, NULL);
+}
+
+static void new_store(struct kills *k)
+{
+    char name[32], dir[LAB_PATH_MAX];
+    const char *program = k->server.program;
+    (void)snprintf(name, sizeof name, "store-%u", ++k->store);
+    (void)snprintf(k->epoch, sizeof k->epoch, "e%u", k->store);
+    lab_path(dir, k->scratch, name);
+    server_init(&k->server, program, dir);
+    for (unsigned i = 0; i < LAB_CLIENTS; i++)
+        client_init(&k->clients[i], i, k->epoch, &k->server, lab_random(&k->random));
+}
+
+/* Every artifact through the API; the files; the server's own opinion. */
+static void end_store(struct kills *k)
+{
+    struct error e;
+    struct grpc_client *g = NULL;
+    if (api_open(&k->server, &g, &e) != ERR_OK) {
+        lab_violation("no connection: %s", e.msg);
+        return;
+    }
+    for (unsigned i = 0; i < LAB_CLIENTS; i++)
+        for (unsigned s = 0; s < LAB_SKILLS; s++) {
+            const struct world_skill *w = &k->clients[i].done.skills[s];
+            for (unsigned v = 0; v < w->n_versions; v++)
+                if (api_fetch(g, &w->versions[v].digest, &e) != ERR_OK)
+                    lab_violation("client %u, skill %u, version %u: %s: %s", i, s, v + 1,
+                                  err_name(e.code), e.msg);
+        }
+    grpc_client_close(g);
+    verify_files(&k->server, k->clients, LAB_CLIENTS);
+    if (k->check)
+        verify_check(&k->server);
+    server_kill(&k->server);
+    lab_remove_tree(k->server.dir);
+}
+
+static void verify(struct kills *k)
+{
+    struct error e;
+    struct grpc_client *g = NULL;
+    if (api_open(&k->server, &g, &e) != ERR_OK) {
+        lab_violation("no connection: %s", e.msg);
+        return;
+    }
+    for (unsigned i = 0; i < LAB_CLIENTS; i++) {
+        bool applied;
+        struct client *c = &k->clients[i];
+        if (verify_client(g, c, &applied)) {
+            k->n_in_flight += c->in_flight;
+            k->n_applied += applied;
+            verify_retry(g, c, applied);
+        }
+    }
+    grpc_client_close(g);
+    verify_files(&k->server, k->clients, LAB_CLIENTS);
+}
+
+static void join_clients(struct kills *k)
+{
+    for (unsigned i = 0; i < LAB_CLIENTS; i++) {
+        struct client *c = &k->clients[i];
+        client_join(c);
+        k->n_acked += c->n_acked;
+        c->n_acked = 0;
+        if (c->err && c->err != ERR_UNAVAILABLE)
+            lab_violation("client %u: %s: %s", i, err_name(c->err), c->e.msg);
+    }
+}
+
+/* Killed while it starts; clients see nothing of it. */
+static void kill_start(struct kills *k)
+{
+    server_spawn(&k->server);
+    sleep_us(lab_below(&k->random, 9000));
+    server_kill(&k->server);
+    k->n_at_start++;
+}
+
+static void round_of(struct kills *k)
+{
+    lab_context("round %u", k->round);
+    if (!k->server.pid && !server_start(&k->server))
+        return;
+    for (unsigned i = 0; i < LAB_CLIENTS; i++)
+        client_start(&k->clients[i]);
+    sleep_us(lab_below(&k->random, DELAY_MAX_US));
+    server_kill(&k->server);
+    join_clients(k);
+    if (lab_below(&k->random, 100) < PERCENT_AT_START)
+        kill_start(k);
+    if (server_start(&k->server))
+        verify(k);
+}
+
+static void run_rounds(struct kills *k)
+{
+    for (k->round = 1; k->round <= k->rounds && lab_violations() < 20; k->round++) {
+        if (k->round % ROUNDS_A_STORE == 1)
+            new_store(k);
+        round_of(k);
+        if (k->server.pid && (k->round % ROUNDS_A_STORE == 0 || k->round == k->rounds))
+            end_store(k);
+    }
+    server_kill(&k->server);
+}
+
+int lab_kill(int argc, char **argv)
+{
+    static struct kills k;
+    struct options o;
+    options_parse(&o, argc, argv);
+    k.server.program = o.server;
+    k.rounds = o.n;
+    k.random = o.seed;
+    k.check = o.check;
+    k.scratch = lab_scratch(true);
+    run_rounds(&k);
+    printf("# result {\"part\": \"kill -9\", \"states\": %u, \"acknowledged\": %llu, "
+           "\"under_way\": %llu, \"of_them_done\": %llu, \"killed_at_start\": %llu, "
+           "\"violations\": %u}\n",
+           k.rounds, (unsigned long long)k.n_acked, (unsigned long long)k.n_in_flight,
+           (unsigned long long)k.n_applied, (unsigned long long)k.n_at_start, lab_violations());
+    return options_verdict(&o, "kill -9 under 8 clients loses and breaks nothing");
+}
