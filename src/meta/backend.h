@@ -15,6 +15,7 @@
 #define STIGMER_META_BACKEND_H
 
 #include "base/err.h"
+#include "base/macro.h"
 #include "base/str.h"
 
 #define META_KEY_MAX 511 /* LMDB's compiled-in bound, for every backend */
@@ -107,6 +108,17 @@ struct meta_ops {
     /* One step from where the last successful call went. NOT_FOUND at the end. */
     enum err (*next)(struct meta_bcursor *c, str *ret_key, str *ret_value, struct error *e);
     enum err (*prev)(struct meta_bcursor *c, str *ret_key, str *ret_value, struct error *e);
+
+    /* After a top commit whose outcome is unknown: lets go of all that is in memory and opens what
+     * is stored, so that everything read from then on is what the disk has. *ret_kept: that commit
+     * is there. Called by the writing thread outside of transactions; readers are waited for, but
+     * not long. UNAVAILABLE: they do not end. When it fails it is to be tried again; until one
+     * succeeds begin_read and begin_write may fail with UNAVAILABLE. */
+    enum err (*reopen)(struct meta_backend *b, bool *ret_kept, struct error *e);
+
+    /* Whether there is room to grow. RESOURCE_EXHAUSTED, with a sentence for clients, when no more
+     * is left than what deletes may need. Any thread; cheap unless room is scarce. */
+    enum err (*room)(struct meta_backend *b, struct error *e);
 };
 
 struct meta;
@@ -118,13 +130,26 @@ enum err meta_mem_new(struct meta_backend **ret, struct error *e);
 enum err meta_lmdb_new(const char *dir, const struct meta_lmdb_options *options,
                        struct meta_backend **ret, struct error *e);
 
+struct meta_schema;
+
 /* How much waits and goes together; a test may lower them. */
 struct meta_limits {
-    size_t queue_max; /* writers that wait; one more is refused */
-    size_t batch_max; /* closures in one commit; at most META_BATCH_MAX */
+    size_t queue_max;  /* writers that wait; one more is refused */
+    size_t batch_max;  /* closures in one commit; at most META_BATCH_MAX */
+    int64_t batch_ns;  /* a batch that took so long takes no more closures */
+    int64_t retry_ns;  /* between tries to become writable again */
+    int64_t verify_ns; /* reading everything again may take so long before writers are refused */
+    const struct meta_schema *schema; /* NULL: meta_schema_default */
 };
-#define META_BATCH_MAX      64
-#define META_LIMITS_DEFAULT ((struct meta_limits){.queue_max = 1024, .batch_max = META_BATCH_MAX})
+#define META_BATCH_MAX 256
+#define META_LIMITS_DEFAULT                                                                        \
+    ((struct meta_limits){                                                                         \
+        .queue_max = 1024,                                                                         \
+        .batch_max = META_BATCH_MAX,                                                               \
+        .batch_ns = 50 * NS_PER_MS,                                                                \
+        .retry_ns = NS_PER_S,                                                                      \
+        .verify_ns = NS_PER_S,                                                                     \
+    })
 
 /* A meta over any backend, which it owns from here on, also when this fails. limits: NULL =
  * META_LIMITS_DEFAULT. */

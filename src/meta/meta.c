@@ -1,7 +1,7 @@
 #include "meta/meta.h"
 
 #include "meta/record.h"
-#include "stigmer/storage/v1/record.pb-c.h"
+#include "meta/schema.h"
 
 #include <stdlib.h>
 
@@ -15,69 +15,16 @@ const char *meta_table_name(enum meta_table t)
     return names[t];
 }
 
-/* --- schema --- */
-
-static struct meta_key schema_key(void)
-{
-    struct meta_key k = META_KEY_INIT;
-    key_add(&k, STR("schema"));
-    return k;
-}
-
-static enum err schema_get(struct meta_txn *t, uint32_t *ret, struct error *e)
-{
-    struct arena a;
-    Stigmer__Storage__V1__SchemaRecord *m;
-    struct meta_key key = schema_key();
-    arena_init(&a, KIB(16));
-    enum err err = record_get_message(t, META_INFO, &key,
-                                      &stigmer__storage__v1__schema_record__descriptor, &a, &m, e);
-    if (err == ERR_OK)
-        *ret = m->version;
-    arena_deinit(&a);
-    return err;
-}
-
-static enum err schema_check(struct meta *m, bool *ret_fresh, struct error *e)
-{
-    uint32_t version;
-    CLEANUP(meta_read_end) struct meta_txn t = META_TXN_INIT;
-    TRY(meta_read_begin(m, &t, e));
-    enum err err = schema_get(&t, &version, e);
-    *ret_fresh = err == ERR_NOT_FOUND;
-    if (*ret_fresh)
-        return ERR_OK;
-    TRY(err);
-    if (version > META_SCHEMA_VERSION)
-        return FAIL(e, ERR_FAILED_PRECONDITION, "meta.schema_newer",
-                    "the database was written by a newer stigmer-server (schema %u, this one knows "
-                    "up to %d); start that version or a later one",
-                    version, META_SCHEMA_VERSION);
-    return ERR_OK;
-}
-
-static enum err schema_write(struct meta_txn *t, void *arg, struct error *e)
-{
-    (void)arg;
-    Stigmer__Storage__V1__SchemaRecord m = STIGMER__STORAGE__V1__SCHEMA_RECORD__INIT;
-    struct meta_key key = schema_key();
-    m.version = META_SCHEMA_VERSION;
-    return record_put_message(t, META_INFO, &key, &m.base, e);
-}
-
 /* --- opening --- */
 
 static enum err start(struct meta *m, const struct meta_limits *limits, struct error *e)
 {
-    bool fresh;
-    TRY(schema_check(m, &fresh, e));
-    if (m->backend->read_only && fresh)
-        return FAIL(e, ERR_FAILED_PRECONDITION, "meta.not_a_database",
-                    "the directory holds no stigmer database");
+    enum schema_found found;
+    TRY(schema_check(m, &found, e));
     if (m->backend->read_only)
         return ERR_OK;
     TRY(writer_start(&m->writer, m, limits, e));
-    enum err err = fresh ? meta_write(m, schema_write, NULL, e) : ERR_OK;
+    enum err err = schema_settle(m, found, e);
     if (err != ERR_OK)
         writer_stop(&m->writer);
     return err;
@@ -86,10 +33,13 @@ static enum err start(struct meta *m, const struct meta_limits *limits, struct e
 enum err meta_new(struct meta_backend *take, const struct meta_limits *limits, struct meta **ret,
                   struct error *e)
 {
+    const struct meta_limits *l = limits ? limits : &META_LIMITS_DEFAULT;
     struct meta *m = calloc(1, sizeof *m);
-    if (m)
+    if (m) {
         m->backend = take;
-    enum err err = m ? start(m, limits ? limits : &META_LIMITS_DEFAULT, e) : FAIL_NOMEM(e);
+        m->schema = l->schema ? l->schema : &meta_schema_default;
+    }
+    enum err err = m ? start(m, l, e) : FAIL_NOMEM(e);
     if (err != ERR_OK) {
         take->ops->close(take);
         free(m);
@@ -126,7 +76,12 @@ void meta_close(struct meta *m)
 
 bool meta_writable(const struct meta *m)
 {
-    return !m->backend->read_only && !atomic_load(&m->writer.broken);
+    return !m->backend->read_only && atomic_load(&m->writer.state) == WRITER_OPEN;
+}
+
+uint64_t meta_failures(const struct meta *m)
+{
+    return atomic_load(&m->writer.n_failures);
 }
 
 /* --- transactions --- */
@@ -144,10 +99,29 @@ void meta_read_end(struct meta_txn *t)
     t->b = NULL;
 }
 
-enum err meta_write(struct meta *m, meta_fn *fn, void *arg, struct error *e)
+static enum err check_writable(const struct meta *m, struct error *e)
 {
     if (m->backend->read_only)
         return FAIL(e, ERR_FAILED_PRECONDITION, "meta.read_only",
                     "the database was opened for reading only");
-    return writer_run(&m->writer, fn, arg, e);
+    return ERR_OK;
+}
+
+enum err meta_ready(struct meta *m, struct error *e)
+{
+    TRY(check_writable(m, e));
+    TRY(writer_ready(&m->writer, e));
+    return m->backend->ops->room(m->backend, e);
+}
+
+enum err meta_write(struct meta *m, meta_fn *fn, void *arg, struct error *e)
+{
+    TRY(check_writable(m, e));
+    return writer_run(&m->writer, fn, arg, false, e);
+}
+
+enum err meta_write_freeing(struct meta *m, meta_fn *fn, void *arg, struct error *e)
+{
+    TRY(check_writable(m, e));
+    return writer_run(&m->writer, fn, arg, true, e);
 }

@@ -44,8 +44,9 @@ struct meta_lmdb_options {
 
 /* A directory of files (LMDB); made with mode 0700, the files with 0600. options: NULL = defaults.
  * One process must not open the same directory twice.
- * FAILED_PRECONDITION: written by a newer server (says which schema), or not a database (read
- * only). NOT_FOUND: read_only and no such directory. */
+ * An older schema is migrated in one transaction (read_only: refused).
+ * FAILED_PRECONDITION: written by a newer server, or by one too old (says which schema), or not a
+ * database. NOT_FOUND: read_only and no such directory. */
 enum err meta_open_lmdb(const char *dir, const struct meta_lmdb_options *options, struct meta **ret,
                         struct error *e);
 /* In memory, for tests. */
@@ -53,8 +54,13 @@ enum err meta_open_mem(struct meta **ret, struct error *e);
 /* Waits for the writer to end. No transaction is open, nobody is in meta_write. NULL is fine. */
 void meta_close(struct meta *m);
 
-/* False once a commit has failed: every later meta_write is refused. */
+/* Whether changes are taken now. */
 bool meta_writable(const struct meta *m);
+/* How often a commit has failed since the start. */
+uint64_t meta_failures(const struct meta *m);
+/* What meta_write would answer at once: UNAVAILABLE while the metadata is read-only,
+ * RESOURCE_EXHAUSTED when there is no room. For whoever wants to refuse before work is done. */
+enum err meta_ready(struct meta *m, struct error *e);
 
 /* --- transactions --- */
 
@@ -75,11 +81,16 @@ void meta_read_end(struct meta_txn *t);
 typedef enum err meta_fn(struct meta_txn *t, void *arg, struct error *e);
 
 /* Queues fn and waits until its batch is durable (or fn failed).
- * RESOURCE_EXHAUSTED: too many writers wait, or the database is full: nothing changed.
- * UNAVAILABLE: a commit failed, now or before. Whether the batch of that commit was saved is
- * unknown; nothing is acknowledged and no write is taken any more until the server is restarted.
+ * RESOURCE_EXHAUSTED: too many writers wait, or the database or its disk is full: nothing changed.
+ * UNAVAILABLE: the commit failed, or an earlier one did and the metadata is still read-only. What
+ * was in the commit is not acknowledged, whether or not it was saved. The writer opens the database
+ * again, reads all of it and makes a commit that holds nothing before it takes changes again; it
+ * tries that by itself until it succeeds.
  * FAILED_PRECONDITION: opened read_only. */
 enum err meta_write(struct meta *m, meta_fn *fn, void *arg, struct error *e);
+/* As meta_write, for what makes room (deletes, garbage collection): it may use the reserve that
+ * meta_write keeps. */
+enum err meta_write_freeing(struct meta *m, meta_fn *fn, void *arg, struct error *e);
 
 /* --- records --- */
 

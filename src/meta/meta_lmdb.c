@@ -1,31 +1,15 @@
-#include "base/macro.h"
 #include "base/sys.h"
-#include "meta/backend.h"
-#include "meta/meta.h"
+#include "meta/lmdb_impl.h"
 
-#include <fcntl.h>
-#include <lmdb.h>
-#include <pthread.h>
 #include <stdlib.h>
 
-#define MAP_SIZE_DEFAULT (UINT64_C(64) << 30)
-#define MAX_READERS      1024 /* read transactions at once, of all processes */
-#define POOL_MAX         64   /* idle read transactions kept */
-#define NO_TABLE         ((MDB_dbi)-1)
-
-struct lmdb {
-    struct meta_backend base;
-    MDB_env *env;
-    MDB_dbi dbis[META_N_TABLES]; /* NO_TABLE: not there, which is as good as empty */
-    pthread_mutex_t lock;        /* guards pool, n_pool */
-    struct lmdb_txn *pool;
-    size_t n_pool;
-};
+#define POOL_MAX 64 /* idle read transactions kept */
 
 struct lmdb_txn {
     struct meta_btxn base;
     struct lmdb *lmdb;
     MDB_txn *txn;
+    bool child;
     struct lmdb_txn *next; /* in the pool */
 };
 
@@ -35,11 +19,6 @@ struct lmdb_cursor {
 };
 
 static const struct meta_ops lmdb_ops;
-
-static struct lmdb *lmdb_of(struct meta_backend *b)
-{
-    return CONTAINER_OF(b, struct lmdb, base);
-}
 
 static struct lmdb_txn *txn_of(struct meta_btxn *t)
 {
@@ -61,15 +40,15 @@ static str view(MDB_val v)
     return str_of(v.mv_data, v.mv_size);
 }
 
-/* The error behind an LMDB return code; positive ones are errnos. */
-static enum err fail(int rc, const char *what, struct error *e)
+enum err lmdb_fail(int rc, const char *what, struct error *e)
 {
     switch (rc) {
     case MDB_NOTFOUND:
         return FAIL(e, ERR_NOT_FOUND, "meta.no_key", "no such record");
     case MDB_MAP_FULL:
         return FAIL(e, ERR_RESOURCE_EXHAUSTED, "meta.full",
-                    "the server's database is full; its operator must raise the map size");
+                    "the server's database is full; nothing was stored. Delete what is not needed, "
+                    "then try again");
     case MDB_READERS_FULL:
         return FAIL(e, ERR_RESOURCE_EXHAUSTED, "meta.readers_full",
                     "too many readers of the server's database; try again");
@@ -83,9 +62,9 @@ static enum err fail(int rc, const char *what, struct error *e)
     }
 }
 
-static enum err check(int rc, const char *what, struct error *e)
+enum err lmdb_check(int rc, const char *what, struct error *e)
 {
-    return rc == MDB_SUCCESS ? ERR_OK : fail(rc, what, e);
+    return rc == MDB_SUCCESS ? ERR_OK : lmdb_fail(rc, what, e);
 }
 
 /* --- transactions --- */
@@ -101,31 +80,6 @@ static struct lmdb_txn *txn_new(struct lmdb *l, bool write)
     return t;
 }
 
-static struct lmdb_txn *pool_take(struct lmdb *l)
-{
-    pthread_mutex_lock(&l->lock);
-    struct lmdb_txn *t = l->pool;
-    if (t) {
-        l->pool = t->next;
-        l->n_pool--;
-    }
-    pthread_mutex_unlock(&l->lock);
-    return t;
-}
-
-static bool pool_give(struct lmdb *l, struct lmdb_txn *t)
-{
-    pthread_mutex_lock(&l->lock);
-    bool room = l->n_pool < POOL_MAX;
-    if (room) {
-        t->next = l->pool;
-        l->pool = t;
-        l->n_pool++;
-    }
-    pthread_mutex_unlock(&l->lock);
-    return room;
-}
-
 static void txn_free(struct lmdb_txn *t)
 {
     if (t->txn)
@@ -133,35 +87,87 @@ static void txn_free(struct lmdb_txn *t)
     free(t);
 }
 
-static enum err lmdb_begin_read(struct meta_backend *b, struct meta_btxn **ret, struct error *e)
+void lmdb_pool_drop(struct lmdb *l)
 {
-    struct lmdb *l = lmdb_of(b);
-    struct lmdb_txn *t = pool_take(l);
-    if (!t)
-        t = txn_new(l, false);
+    while (l->pool) {
+        struct lmdb_txn *t = l->pool;
+        l->pool = t->next;
+        txn_free(t);
+    }
+    l->n_pool = 0;
+}
+
+/* Enters, and takes an idle transaction (*ret NULL: there is none). */
+static enum err pool_take(struct lmdb *l, struct lmdb_txn **ret, struct error *e)
+{
+    pthread_mutex_lock(&l->lock);
+    enum err err = lmdb_enter_locked(l, e);
+    *ret = err ? NULL : l->pool;
+    if (*ret) {
+        l->pool = (*ret)->next;
+        l->n_pool--;
+    }
+    pthread_mutex_unlock(&l->lock);
+    return err;
+}
+
+/* Leaves; whether the transaction is kept. */
+static bool pool_give(struct lmdb *l, struct lmdb_txn *t)
+{
+    pthread_mutex_lock(&l->lock);
+    bool room = l->n_pool < POOL_MAX && !l->shut;
+    if (room) {
+        t->next = l->pool;
+        l->pool = t;
+        l->n_pool++;
+    }
+    if (room)
+        lmdb_leave_locked(l);
+    pthread_mutex_unlock(&l->lock);
+    return room;
+}
+
+static enum err begin_read(struct lmdb *l, struct lmdb_txn *t, struct error *e)
+{
     if (!t)
         return FAIL_NOMEM(e);
     int rc = t->txn ? mdb_txn_renew(t->txn) : mdb_txn_begin(l->env, NULL, MDB_RDONLY, &t->txn);
-    if (rc) {
-        txn_free(t);
-        return fail(rc, "be read", e);
+    return lmdb_check(rc, "be read", e);
+}
+
+static enum err lmdb_begin_read(struct meta_backend *b, struct meta_btxn **ret, struct error *e)
+{
+    struct lmdb *l = lmdb_of(b);
+    struct lmdb_txn *t;
+    TRY(pool_take(l, &t, e));
+    if (!t)
+        t = txn_new(l, false);
+    enum err err = begin_read(l, t, e);
+    if (err == ERR_OK) {
+        *ret = &t->base;
+        return ERR_OK;
     }
-    *ret = &t->base;
-    return ERR_OK;
+    if (t)
+        txn_free(t);
+    lmdb_leave(l);
+    return err;
 }
 
 static enum err lmdb_begin_write(struct meta_backend *b, struct meta_btxn *parent,
                                  struct meta_btxn **ret, struct error *e)
 {
     struct lmdb *l = lmdb_of(b);
+    if (!l->env)
+        return FAIL(e, ERR_UNAVAILABLE, "meta.closed", "the server's database is not open");
     struct lmdb_txn *t = txn_new(l, true);
     if (!t)
         return FAIL_NOMEM(e);
     int rc = mdb_txn_begin(l->env, parent ? txn_of(parent)->txn : NULL, 0, &t->txn);
     if (rc) {
         free(t);
-        return fail(rc, "begin a change", e);
+        return lmdb_fail(rc, "begin a change", e);
     }
+    t->child = parent != NULL;
     *ret = &t->base;
     return ERR_OK;
 }
@@ -169,20 +175,27 @@ static enum err lmdb_begin_write(struct meta_backend *b, struct meta_btxn *paren
 static enum err lmdb_commit(struct meta_btxn *base, struct error *e)
 {
     struct lmdb_txn *t = txn_of(base);
+    size_t id = mdb_txn_id(t->txn);
     int rc = mdb_txn_commit(t->txn);
+    if (rc && !t->child)
+        t->lmdb->unknown = id;
     free(t);
-    return check(rc, "commit", e);
+    return lmdb_check(rc, "commit", e);
 }
 
 static void lmdb_abort(struct meta_btxn *base)
 {
     struct lmdb_txn *t = txn_of(base);
-    if (!base->write) {
+    struct lmdb *l = t->lmdb;
+    bool reader = !base->write;
+    if (reader) {
         mdb_txn_reset(t->txn);
-        if (pool_give(t->lmdb, t))
+        if (pool_give(l, t))
             return;
     }
     txn_free(t);
+    if (reader)
+        lmdb_leave(l);
 }
 
 /* --- records --- */
@@ -193,7 +206,7 @@ static enum err lmdb_get(struct meta_btxn *base, enum meta_table table, str key,
     struct lmdb_txn *t = txn_of(base);
     MDB_val k = val(key), v;
     MDB_dbi dbi = t->lmdb->dbis[table];
-    TRY(check(dbi == NO_TABLE ? MDB_NOTFOUND : mdb_get(t->txn, dbi, &k, &v), "read", e));
+    TRY(lmdb_check(dbi == LMDB_NO_TABLE ? MDB_NOTFOUND : mdb_get(t->txn, dbi, &k, &v), "read", e));
     *ret = view(v);
     return ERR_OK;
 }
@@ -203,14 +216,14 @@ static enum err lmdb_put(struct meta_btxn *base, enum meta_table table, str key,
 {
     struct lmdb_txn *t = txn_of(base);
     MDB_val k = val(key), v = val(value);
-    return check(mdb_put(t->txn, t->lmdb->dbis[table], &k, &v, 0), "write", e);
+    return lmdb_check(mdb_put(t->txn, t->lmdb->dbis[table], &k, &v, 0), "write", e);
 }
 
 static enum err lmdb_del(struct meta_btxn *base, enum meta_table table, str key, struct error *e)
 {
     struct lmdb_txn *t = txn_of(base);
     MDB_val k = val(key);
-    return check(mdb_del(t->txn, t->lmdb->dbis[table], &k, NULL), "delete", e);
+    return lmdb_check(mdb_del(t->txn, t->lmdb->dbis[table], &k, NULL), "delete", e);
 }
 
 /* --- cursors --- */
@@ -224,10 +237,10 @@ static enum err lmdb_cursor_open(struct meta_btxn *base, enum meta_table table,
     if (!c)
         return FAIL_NOMEM(e);
     c->base.ops = &lmdb_ops;
-    int rc = dbi == NO_TABLE ? MDB_SUCCESS : mdb_cursor_open(t->txn, dbi, &c->cursor);
+    int rc = dbi == LMDB_NO_TABLE ? MDB_SUCCESS : mdb_cursor_open(t->txn, dbi, &c->cursor);
     if (rc) {
         free(c);
-        return fail(rc, "be searched", e);
+        return lmdb_fail(rc, "be searched", e);
     }
     *ret = &c->base;
     return ERR_OK;
@@ -246,7 +259,7 @@ static enum err cursor_go(struct meta_bcursor *c, MDB_cursor_op op, str from, st
 {
     MDB_val k = val(from), v;
     MDB_cursor *cursor = cursor_of(c);
-    TRY(check(cursor ? mdb_cursor_get(cursor, &k, &v, op) : MDB_NOTFOUND, "be searched", e));
+    TRY(lmdb_check(cursor ? mdb_cursor_get(cursor, &k, &v, op) : MDB_NOTFOUND, "be searched", e));
     *ret_key = view(k);
     *ret_value = view(v);
     return ERR_OK;
@@ -285,11 +298,12 @@ static enum err lmdb_prev(struct meta_bcursor *c, str *ret_key, str *ret_value, 
 static void lmdb_close(struct meta_backend *b)
 {
     struct lmdb *l = lmdb_of(b);
-    for (struct lmdb_txn *t = pool_take(l); t; t = pool_take(l))
-        txn_free(t);
-    if (l->env)
-        mdb_env_close(l->env);
+    lmdb_pool_drop(l);
+    lmdb_env_close(l);
+    pthread_cond_destroy(&l->changed);
+    pthread_mutex_destroy(&l->room_lock);
     pthread_mutex_destroy(&l->lock);
+    free(l->dir);
     free(l);
 }
 
@@ -315,58 +329,9 @@ static const struct meta_ops lmdb_ops = {
     .seek_before = lmdb_seek_before,
     .next = lmdb_next,
     .prev = lmdb_prev,
+    .reopen = lmdb_reopen,
+    .room = lmdb_room,
 };
-
-/* Who only reads takes a database as an earlier server left it: tables may be missing. */
-static enum err open_tables(struct lmdb *l, struct error *e)
-{
-    MDB_txn *txn;
-    bool ro = l->base.read_only;
-    TRY(check(mdb_txn_begin(l->env, NULL, ro ? MDB_RDONLY : 0, &txn), "be opened", e));
-    for (int i = 0; i < META_N_TABLES; i++) {
-        const char *name = meta_table_name((enum meta_table)i);
-        int rc = mdb_dbi_open(txn, name, ro ? 0 : MDB_CREATE, &l->dbis[i]);
-        if (ro && rc == MDB_NOTFOUND) {
-            l->dbis[i] = NO_TABLE;
-        } else if (rc) {
-            mdb_txn_abort(txn);
-            return fail(rc, "be opened", e);
-        }
-    }
-    return check(mdb_txn_commit(txn), "be opened", e);
-}
-
-static enum err configure(struct lmdb *l, const struct meta_lmdb_options *o, struct error *e)
-{
-    uint64_t size = o->map_size ? o->map_size : MAP_SIZE_DEFAULT;
-    TRY(check(mdb_env_create(&l->env), "be opened", e));
-    TRY(check(mdb_env_set_maxdbs(l->env, META_N_TABLES), "be opened", e));
-    TRY(check(mdb_env_set_maxreaders(l->env, MAX_READERS), "be opened", e));
-    if (l->base.read_only) /* as large as the writer says */
-        return ERR_OK;
-    return check(mdb_env_set_mapsize(l->env, size), "reserve its address space", e);
-}
-
-/* Whoever finds the database after a crash must find the files themselves. */
-static enum err sync_dir(const char *dir, struct error *e)
-{
-    CLEANUP(sys_closep) int fd = -1;
-    TRY(sys_openat(AT_FDCWD, dir, O_DIRECTORY | O_RDONLY, 0, &fd, e));
-    return sys_fsync(fd, e);
-}
-
-static enum err open_env(struct lmdb *l, const char *dir, struct error *e)
-{
-    int dead;
-    unsigned flags = MDB_NOTLS | (l->base.read_only ? MDB_RDONLY : 0);
-    if (!l->base.read_only)
-        TRY(sys_mkdir_parents(dir, 0700, e));
-    TRY(check(mdb_env_open(l->env, dir, flags, 0600), "be opened", e));
-    if (!l->base.read_only)
-        TRY(sync_dir(dir, e));
-    /* Slots of processes that died would keep their old pages from being used again. */
-    return check(mdb_reader_check(l->env, &dead), "be opened", e);
-}
 
 enum err meta_lmdb_new(const char *dir, const struct meta_lmdb_options *options,
                        struct meta_backend **ret, struct error *e)
@@ -377,10 +342,17 @@ enum err meta_lmdb_new(const char *dir, const struct meta_lmdb_options *options,
     if (!l)
         return FAIL_NOMEM(e);
     l->base = (struct meta_backend){.ops = &lmdb_ops, .read_only = o->read_only};
+    l->fd = -1;
+    l->map_size = o->map_size;
     (void)pthread_mutex_init(&l->lock, NULL);
-    TRY(configure(l, o, e));
-    TRY(open_env(l, dir, e));
-    TRY(open_tables(l, e));
+    (void)pthread_mutex_init(&l->room_lock, NULL);
+    (void)pthread_cond_init(&l->changed, NULL);
+    l->dir = str_dup_c(str_c(dir));
+    if (!l->dir)
+        return FAIL_NOMEM(e);
+    TRY(lmdb_env_open(l, e));
+    if (!o->read_only)
+        TRY(lmdb_room_init(l, e));
     *ret = &STEAL(l)->base;
     return ERR_OK;
 }

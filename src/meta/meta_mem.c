@@ -205,6 +205,19 @@ static enum err mem_prev(struct meta_bcursor *c, str *ret_key, str *ret_value, s
     return below(c, cursor_of(c)->at, false, ret_key, ret_value, e);
 }
 
+static enum err mem_reopen(struct meta_backend *b, bool *ret_kept, struct error *e)
+{
+    (void)b, (void)e;
+    *ret_kept = false; /* its commits do not fail */
+    return ERR_OK;
+}
+
+static enum err mem_room(struct meta_backend *b, struct error *e)
+{
+    (void)b, (void)e;
+    return ERR_OK;
+}
+
 static const struct meta_ops mem_ops = {
     .name = "mem",
     .close = mem_close,
@@ -221,6 +234,8 @@ static const struct meta_ops mem_ops = {
     .seek_before = mem_seek_before,
     .next = mem_next,
     .prev = mem_prev,
+    .reopen = mem_reopen,
+    .room = mem_room,
 };
 
 enum err meta_mem_new(struct meta_backend **ret, struct error *e)

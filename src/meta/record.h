@@ -15,6 +15,7 @@
 
 struct meta {
     struct meta_backend *backend;
+    const struct meta_schema *schema;
     struct writer writer; /* not running when the backend is read_only */
 };
 

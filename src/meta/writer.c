@@ -1,31 +1,41 @@
 #include "meta/writer.h"
 
-#include "base/log.h"
+#include "base/clock.h"
+#include "base/thread.h"
 #include "meta/record.h"
 
-#include <signal.h>
+#include <time.h>
 
 /* A caller of meta_write, on its own stack: it waits until `done`. */
 struct request {
     struct list link;
     meta_fn *fn;
     void *arg;
+    bool freeing;
     struct error *e;
     enum err result;
     bool done;
     pthread_cond_t cond;
 };
 
-static enum err fail_broken(struct error *e)
+struct batch {
+    struct request *all[META_BATCH_MAX];
+    size_t n, n_ok;
+    int64_t began_ns;
+};
+
+enum err writer_fail_broken(struct error *e)
 {
-    return FAIL(e, ERR_UNAVAILABLE, "meta.broken",
-                "the server cannot write now: saving to its database has failed, and whether the "
-                "last changes were kept is unknown; its operator must check the disk and restart "
-                "it, then look before trying again");
+    return FAIL(
+        e, ERR_UNAVAILABLE, "meta.broken",
+        "the server is read-only: saving to its database has failed; it takes changes again "
+        "as soon as the disk does. Try again later");
 }
 
+/* --- one batch --- */
+
 /* One closure in a child transaction. */
-static enum err run_one(struct meta *m, struct meta_btxn *top, struct request *r)
+static enum err run_child(struct meta *m, struct meta_btxn *top, struct request *r)
 {
     struct meta_txn t = {.meta = m};
     TRY(m->backend->ops->begin_write(m->backend, top, &t.b, r->e));
@@ -41,73 +51,144 @@ static enum err commit(struct writer *w, struct meta_btxn *top, struct error *e)
     enum err err = w->meta->backend->ops->commit(top, e);
     if (err == ERR_OK || (err == ERR_RESOURCE_EXHAUSTED && e->sys == 0))
         return err;
-    atomic_store(&w->broken, true);
-    log_error("metadata commit failed, no more writes", LOG_ERROR_FIELDS(e));
-    return fail_broken(e);
+    return recover_begin(w, e);
 }
 
-static void fail_all(struct request **batch, size_t n, const struct error *e)
+/* Whoever was not refused for a reason of its own is refused for this one. */
+static void fail_all(struct batch *b, const struct error *e)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (batch[i]->result != ERR_OK)
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->all[i]->result != ERR_OK)
             continue;
-        batch[i]->result = e->code;
-        *batch[i]->e = *e;
+        b->all[i]->result = e->code;
+        *b->all[i]->e = *e;
     }
 }
 
-static void run_batch(struct writer *w, struct request **batch, size_t n)
+static struct request *next_request(struct writer *w)
+{
+    pthread_mutex_lock(&w->lock);
+    struct list *node = list_pop_front(&w->queue);
+    if (node)
+        w->n_queued--;
+    pthread_mutex_unlock(&w->lock);
+    return node ? CONTAINER_OF(node, struct request, link) : NULL;
+}
+
+static struct request *next_of_batch(struct writer *w, const struct batch *b)
+{
+    bool full = b->n == w->limits.batch_max;
+    bool late = b->n && clock_mono_ns() - b->began_ns > w->limits.batch_ns;
+    return full || late ? NULL : next_request(w);
+}
+
+/* no_room: what is told to those that need some, or NULL. */
+static void run_requests(struct writer *w, struct batch *b, struct meta_btxn *top,
+                         const struct error *no_room)
+{
+    for (struct request *r = next_of_batch(w, b); r; r = next_of_batch(w, b)) {
+        b->all[b->n++] = r;
+        if (no_room && !r->freeing) {
+            *r->e = *no_room;
+            r->result = no_room->code;
+            continue;
+        }
+        r->result = run_child(w->meta, top, r);
+        b->n_ok += r->result == ERR_OK;
+    }
+}
+
+static enum err run_transaction(struct writer *w, struct batch *b, struct error *e)
+{
+    struct meta_btxn *top;
+    struct error room;
+    const struct meta_ops *ops = w->meta->backend->ops;
+    bool has_room = ops->room(w->meta->backend, &room) == ERR_OK;
+    enum err err = ops->begin_write(w->meta->backend, NULL, &top, e);
+    if (err != ERR_OK) {
+        b->all[b->n] = next_request(w);
+        b->n += b->all[b->n] != NULL;
+        return err;
+    }
+    run_requests(w, b, top, has_room ? NULL : &room);
+    if (b->n_ok > 0)
+        return commit(w, top, e);
+    ops->abort(top);
+    return ERR_OK;
+}
+
+static void answer(struct writer *w, const struct batch *b)
+{
+    pthread_mutex_lock(&w->lock);
+    for (size_t i = 0; i < b->n; i++) {
+        b->all[i]->done = true;
+        pthread_cond_signal(&b->all[i]->cond); /* under the lock: the request goes away with it */
+    }
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void run_batch(struct writer *w)
 {
     struct error e;
-    size_t n_ok = 0;
-    struct meta_btxn *top;
-    const struct meta_ops *ops = w->meta->backend->ops;
-    enum err err = atomic_load(&w->broken) ? fail_broken(&e)
-                                           : ops->begin_write(w->meta->backend, NULL, &top, &e);
-    for (size_t i = 0; err == ERR_OK && i < n; i++) {
-        batch[i]->result = run_one(w->meta, top, batch[i]);
-        n_ok += batch[i]->result == ERR_OK;
-    }
-    if (err == ERR_OK && n_ok > 0)
-        err = commit(w, top, &e);
-    else if (err == ERR_OK)
-        ops->abort(top);
-    if (err != ERR_OK)
-        fail_all(batch, n, &e);
+    struct batch b = {.began_ns = clock_mono_ns()};
+    if (run_transaction(w, &b, &e) != ERR_OK)
+        fail_all(&b, &e);
+    answer(w, &b);
 }
 
-/* Waits for work; 0 when there is none and the writer stops. */
-static size_t take_batch(struct writer *w, struct request **batch)
+void writer_refuse_all(struct writer *w)
 {
-    size_t n = 0;
-    pthread_mutex_lock(&w->lock);
-    while (list_empty(&w->queue) && !w->stopping)
-        pthread_cond_wait(&w->more, &w->lock);
-    while (n < w->limits.batch_max && !list_empty(&w->queue)) {
-        batch[n++] = CONTAINER_OF(list_pop_front(&w->queue), struct request, link);
-        w->n_queued--;
+    struct error e;
+    writer_fail_broken(&e);
+    for (;;) {
+        struct batch b = {.n = 0};
+        while (b.n < META_BATCH_MAX && (b.all[b.n] = next_request(w)))
+            b.n++;
+        if (b.n == 0)
+            return;
+        fail_all(&b, &e);
+        answer(w, &b);
     }
-    pthread_mutex_unlock(&w->lock);
-    return n;
 }
 
-static void answer(struct writer *w, struct request **batch, size_t n)
+/* --- the thread --- */
+
+static void wait_for_more(struct writer *w)
+{
+    struct timespec at = {.tv_sec = w->retry_at_ns / NS_PER_S,
+                          .tv_nsec = w->retry_at_ns % NS_PER_S};
+    if (atomic_load(&w->state) == WRITER_OPEN)
+        (void)pthread_cond_wait(&w->more, &w->lock);
+    else
+        (void)pthread_cond_clockwait(&w->more, &w->lock, CLOCK_MONOTONIC, &at);
+}
+
+static bool time_to_recover(const struct writer *w)
+{
+    return atomic_load(&w->state) != WRITER_OPEN && clock_mono_ns() >= w->retry_at_ns;
+}
+
+/* Waits until there is work, or it is time to try to recover; false: the writer stops. */
+static bool wait_for_work(struct writer *w)
 {
     pthread_mutex_lock(&w->lock);
-    for (size_t i = 0; i < n; i++) {
-        batch[i]->done = true;
-        pthread_cond_signal(&batch[i]->cond); /* under the lock: the request goes away with it */
-    }
+    while (list_empty(&w->queue) && !w->stopping && !time_to_recover(w))
+        wait_for_more(w);
+    bool go_on = !list_empty(&w->queue) || !w->stopping;
     pthread_mutex_unlock(&w->lock);
+    return go_on;
 }
 
 static void *writer_main(void *arg)
 {
     struct writer *w = arg;
-    struct request *batch[META_BATCH_MAX];
-    for (size_t n = take_batch(w, batch); n > 0; n = take_batch(w, batch)) {
-        run_batch(w, batch, n);
-        answer(w, batch, n);
+    while (wait_for_work(w)) {
+        if (time_to_recover(w))
+            recover(w);
+        if (atomic_load(&w->state) == WRITER_OPEN)
+            run_batch(w);
+        else
+            writer_refuse_all(w);
     }
     return NULL;
 }
@@ -115,20 +196,12 @@ static void *writer_main(void *arg)
 enum err writer_start(struct writer *w, struct meta *m, const struct meta_limits *limits,
                       struct error *e)
 {
-    sigset_t all, old;
     *w = (struct writer){.meta = m, .limits = *limits};
     w->limits.batch_max = MIN(w->limits.batch_max, (size_t)META_BATCH_MAX);
     (void)pthread_mutex_init(&w->lock, NULL);
     (void)pthread_cond_init(&w->more, NULL);
     list_init(&w->queue);
-    (void)sigfillset(&all); /* signals belong to the main thread */
-    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-    int sys = pthread_create(&w->thread, NULL, writer_main, w);
-    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (sys)
-        return FAIL_SYS(e, ERR_RESOURCE_EXHAUSTED, sys, "meta.thread", "cannot start a thread");
-    (void)pthread_setname_np(w->thread, "meta-writer");
-    return ERR_OK;
+    return thread_start("meta-writer", writer_main, w, &w->thread, e);
 }
 
 void writer_stop(struct writer *w)
@@ -142,6 +215,13 @@ void writer_stop(struct writer *w)
     pthread_mutex_destroy(&w->lock);
 }
 
+/* --- callers --- */
+
+enum err writer_ready(const struct writer *w, struct error *e)
+{
+    return atomic_load(&w->state) == WRITER_BROKEN ? writer_fail_broken(e) : ERR_OK;
+}
+
 /* Waits for its turn with the lock held, which the wait releases. */
 static void enqueue_and_wait(struct writer *w, struct request *r)
 {
@@ -153,9 +233,9 @@ static void enqueue_and_wait(struct writer *w, struct request *r)
         pthread_cond_wait(&r->cond, &w->lock);
 }
 
-enum err writer_run(struct writer *w, meta_fn *fn, void *arg, struct error *e)
+enum err writer_run(struct writer *w, meta_fn *fn, void *arg, bool freeing, struct error *e)
 {
-    struct request r = {.fn = fn, .arg = arg, .e = e, .result = ERR_OK};
+    struct request r = {.fn = fn, .arg = arg, .freeing = freeing, .e = e, .result = ERR_OK};
     pthread_mutex_lock(&w->lock);
     bool room = w->n_queued < w->limits.queue_max;
     if (room)

@@ -6,11 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -319,19 +317,9 @@ TEST(processes_put_the_same_bytes)
 
 /* --- disks --- */
 
-/* A file system of its own over test_dir(), gone with this process. */
-static void mount_here(const char *type, const char *options)
-{
-    if (unshare(CLONE_NEWNS) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
-        test_skip("no mount namespaces here");
-    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-        mount("none", test_dir(), type, 0, options) < 0)
-        test_skip("this file system cannot be mounted here");
-}
-
 TEST(a_full_disk_refuses_and_recovers)
 {
-    mount_here("tmpfs", "size=1m");
+    test_mount("tmpfs", "size=1m");
     struct store *s = kit_open(&backend_fs);
     struct error e;
     struct spool *sp = NULL;
@@ -352,7 +340,7 @@ TEST(a_full_disk_refuses_and_recovers)
 
 TEST(a_disk_without_inodes_refuses_and_recovers)
 {
-    mount_here("tmpfs", "nr_inodes=6"); /* the root, two directories, three files */
+    test_mount("tmpfs", "nr_inodes=6"); /* the root, two directories, three files */
     struct store *s = kit_open(&backend_fs);
     struct error e;
     struct digest d;
@@ -371,7 +359,7 @@ TEST(a_disk_without_inodes_refuses_and_recovers)
 /* The reserve is what others, and deletes, still find. */
 TEST(a_push_is_refused_before_the_disk_is_full)
 {
-    mount_here("tmpfs", "size=4m");
+    test_mount("tmpfs", "size=4m");
     struct store *s = kit_open(&backend_fs);
     struct error e;
     struct digest d;
@@ -393,7 +381,7 @@ TEST(a_push_is_refused_before_the_disk_is_full)
 
 TEST(a_long_upload_is_refused_while_it_comes)
 {
-    mount_here("tmpfs", "size=24m");
+    test_mount("tmpfs", "size=24m");
     struct store *s = kit_open(&backend_fs);
     struct error e;
     struct spool *sp = NULL;
@@ -419,7 +407,7 @@ TEST(a_long_upload_is_refused_while_it_comes)
 
 TEST(a_small_disk_is_not_all_reserve)
 {
-    mount_here("tmpfs", "size=2m,nr_inodes=100");
+    test_mount("tmpfs", "size=2m,nr_inodes=100");
     struct store *s = kit_open(&backend_fs);
     struct error e;
     char *data = calloc(1, KIB(1900));
@@ -458,7 +446,7 @@ TEST(the_name_of_a_damaged_artifact_is_never_missing)
 
 TEST(a_file_system_without_unnamed_files_is_refused_at_the_start)
 {
-    mount_here("bpf", NULL);
+    test_mount("bpf", NULL);
     struct error e;
     struct store *s = NULL;
     CHECK_ERR(store_open_fs(test_dir(), &s, &e), ERR_FAILED_PRECONDITION, &e);
@@ -469,7 +457,7 @@ TEST(a_file_system_without_unnamed_files_is_refused_at_the_start)
 
 TEST(a_read_only_disk_is_refused_at_the_start)
 {
-    mount_here("tmpfs", "ro");
+    test_mount("tmpfs", "ro");
     struct error e;
     struct store *s = NULL;
     CHECK_ERR(store_open_fs(test_dir(), &s, &e), ERR_PERMISSION_DENIED, &e);

@@ -7,12 +7,14 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,6 +41,15 @@ int test_dirfd(void)
     if (dir_fd < 0)
         dir_fd = open(dir_path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
     return dir_fd;
+}
+
+void test_mount(const char *type, const char *options)
+{
+    if (unshare(CLONE_NEWNS) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+        test_skip("no mount namespaces here");
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", test_dir(), type, 0, options) < 0)
+        test_skip("this file system cannot be mounted here");
 }
 
 void test_fail(const char *file, int line, const char *fmt, ...)

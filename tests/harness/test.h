@@ -42,6 +42,9 @@ const char *test_dir(void);
 /* An open descriptor of test_dir(), owned by the harness. */
 int test_dirfd(void);
 
+/* A file system of its own over test_dir(), gone with the test; skips where that is not allowed. */
+void test_mount(const char *type, const char *options);
+
 _Noreturn void test_fail(const char *file, int line, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 _Noreturn void test_skip(const char *reason);

@@ -184,27 +184,128 @@ static bool has_text(struct meta *m, uint64_t n)
     return err == ERR_OK;
 }
 
-TEST(a_full_map_is_resource_exhausted_and_more_map_helps)
+static enum err del_text(struct meta_txn *t, void *arg, struct error *er)
 {
-    struct meta_lmdb_options small = {.map_size = MIB(1)};
-    struct meta *m = open_db(&small);
+    const struct text *x = arg;
+    struct digest d = {{0}};
+    struct meta_key key = META_KEY_INIT;
+    memcpy(d.b, &x->n, sizeof x->n);
+    key_add_digest(&key, &d);
+    return record_del(t, META_TEXTS, &key, er);
+}
+
+/* Writes texts of 100,000 bytes until that is refused; how many there are then. */
+static uint64_t fill(struct meta *m, const char *why)
+{
     struct text x = {.n = 0, .len = 100000};
     enum err err;
     while ((err = meta_write(m, put_text, &x, &e)) == ERR_OK)
         x.n++;
     CHECK_ERR(err, ERR_RESOURCE_EXHAUSTED, &e);
-    CHECK_CONTAINS(str_c(e.msg), STR("the server's database is full"));
-    CHECK(x.n > 3 && x.n < 11);
+    CHECK_CONTAINS(str_c(e.msg), str_c(why));
+    CHECK_INT(e.sys, 0);
+    CHECK_ERR(meta_ready(m, &e), ERR_RESOURCE_EXHAUSTED, &e);
     CHECK(meta_writable(m));
     for (uint64_t i = 0; i < x.n; i++)
         CHECK(has_text(m, i));
     CHECK(!has_text(m, x.n));
+    return x.n;
+}
+
+/* Deletes go on in what is full, one commit each, and make room. */
+static void check_deletes_make_room(struct meta *m, uint64_t n)
+{
+    struct text x = {.n = n, .len = 100000};
+    for (uint64_t i = 0; i < n; i++)
+        CHECK_OK(meta_write_freeing(m, del_text, &(struct text){.n = i}, &e), &e);
+    CHECK_OK(meta_ready(m, &e), &e);
+    CHECK_OK(meta_write(m, put_text, &x, &e), &e);
+    CHECK(has_text(m, n) && !has_text(m, 0));
+}
+
+TEST(a_full_map_refuses_and_deletes_make_room)
+{
+    struct meta_lmdb_options small = {.map_size = MIB(1)};
+    struct meta *m = open_db(&small);
+    uint64_t n = fill(m, "the server's database is full");
+    CHECK(n >= 5 && n < 11);
     struct text little = {.n = 1000, .len = 10};
-    CHECK_OK(meta_write(m, put_text, &little, &e), &e); /* what still fits */
+    CHECK_ERR(meta_write(m, put_text, &little, &e), ERR_RESOURCE_EXHAUSTED, &e);
+    CHECK_OK(meta_write_freeing(m, put_text, &little, &e), &e);
+    check_deletes_make_room(m, n);
+    meta_close(m);
+}
+
+TEST(a_full_map_can_be_opened_again_and_a_larger_one_helps)
+{
+    struct meta_lmdb_options small = {.map_size = MIB(1)};
+    struct meta *m = open_db(&small);
+    uint64_t n = fill(m, "the server's database is full");
+    meta_close(m);
+    m = open_db(&small);
+    CHECK_ERR(meta_ready(m, &e), ERR_RESOURCE_EXHAUSTED, &e);
     meta_close(m);
     m = open_db(NULL);
-    CHECK_OK(meta_write(m, put_text, &x, &e), &e);
-    CHECK(has_text(m, 0) && has_text(m, x.n));
+    CHECK_OK(meta_write(m, put_text, &(struct text){.n = n, .len = 100000}, &e), &e);
+    CHECK(has_text(m, 0) && has_text(m, n));
+    meta_close(m);
+}
+
+TEST(a_full_disk_refuses_and_deletes_make_room)
+{
+    test_mount("tmpfs", "size=8m");
+    struct meta *m = open_db(NULL);
+    uint64_t n = fill(m, "the disk of the server's database is full");
+    CHECK(n > 50 && n < 84);
+    check_deletes_make_room(m, n);
+    meta_close(m);
+}
+
+/* Takes what is left of the disk. */
+static int hog(void)
+{
+    static char bytes[65536];
+    int fd = open(path("hog"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    CHECK(fd >= 0);
+    while (write(fd, bytes, sizeof bytes) > 0)
+        ;
+    return fd;
+}
+
+TEST(others_cannot_take_the_room_that_deletes_need)
+{
+    test_mount("tmpfs", "size=8m");
+    struct meta *m = open_db(NULL);
+    for (uint64_t i = 0; i < 60; i++)
+        CHECK_OK(meta_write(m, put_text, &(struct text){.n = i, .len = 1000}, &e), &e);
+    int fd = hog();
+    struct text more = {.n = 1000, .len = 3000};
+    enum err err;
+    for (; (err = meta_write(m, put_text, &more, &e)) == ERR_OK; more.n++)
+        CHECK(more.n < 3000); /* from what was reserved ahead */
+    CHECK_ERR(err, ERR_RESOURCE_EXHAUSTED, &e);
+    for (uint64_t i = 0; i < 60; i++)
+        CHECK_OK(meta_write_freeing(m, del_text, &(struct text){.n = i}, &e), &e);
+    CHECK(!has_text(m, 59) && has_text(m, 1000));
+    CHECK(meta_writable(m));
+    CHECK_INT(meta_failures(m), 0);
+    CHECK(ftruncate(fd, 0) == 0);
+    close(fd);
+    CHECK_OK(meta_write(m, put_text, &more, &e), &e); /* by itself */
+    meta_close(m);
+}
+
+TEST(a_database_opens_on_a_full_disk)
+{
+    test_mount("tmpfs", "size=8m");
+    meta_close(open_db(NULL));
+    struct meta *m = open_db(NULL);
+    CHECK_OK(meta_write(m, put_text, &(struct text){.n = 1, .len = 10}, &e), &e);
+    meta_close(m);
+    close(hog());
+    m = open_db(NULL);
+    CHECK(has_text(m, 1));
+    CHECK_OK(meta_write_freeing(m, del_text, &(struct text){.n = 1}, &e), &e);
     meta_close(m);
 }
 

@@ -7,19 +7,32 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <time.h>
 
 static struct error e;
 
 /* --- a backend that fails on command: memory with three calls of its own --- */
 
-enum fault { FAULT_NONE, FAULT_BEGIN, FAULT_COMMIT_UNKNOWN, FAULT_COMMIT_FULL, FAULT_CHILD };
+enum fault {
+    FAULT_NONE,
+    FAULT_BEGIN,
+    FAULT_COMMIT_UNKNOWN, /* and every later one */
+    FAULT_COMMIT_ONCE,
+    FAULT_COMMIT_NO_SPACE, /* once */
+    FAULT_COMMIT_FULL,
+    FAULT_CHILD,
+};
 
 struct failing {
     struct meta_backend base;
     struct meta_ops ops;
     struct meta_backend *inner;
     _Atomic enum fault fault;
+    atomic_bool kept;      /* the commit that fails is there all the same */
+    atomic_bool no_reopen; /* the database cannot be opened again */
+    atomic_bool no_room;
     atomic_int n_commits; /* of top transactions that held something */
+    atomic_int n_reopens;
 };
 
 static struct failing *failing; /* one at a time: commit knows its transaction only */
@@ -57,11 +70,43 @@ static enum err failing_commit(struct meta_btxn *t, struct error *er)
         failing->n_commits++;
     if (fault == FAULT_NONE || (fault == FAULT_CHILD) != child)
         return failing->inner->ops->commit(t, er);
-    failing->inner->ops->abort(t);
-    if (fault == FAULT_COMMIT_UNKNOWN)
+    if (failing->kept)
+        CHECK_OK(failing->inner->ops->commit(t, er), er);
+    else
+        failing->inner->ops->abort(t);
+    if (fault == FAULT_COMMIT_ONCE || fault == FAULT_COMMIT_NO_SPACE)
+        failing->fault = FAULT_NONE;
+    if (fault == FAULT_COMMIT_UNKNOWN || fault == FAULT_COMMIT_ONCE)
         return FAIL_SYS(er, ERR_INTERNAL, EIO, "test.io", "/secret/path is broken");
+    if (fault == FAULT_COMMIT_NO_SPACE)
+        return FAIL_SYS(er, ERR_RESOURCE_EXHAUSTED, ENOSPC, "test.io", "/secret/path is full");
     return FAIL(er, ERR_RESOURCE_EXHAUSTED, "test.full", "full");
 }
+
+static enum err failing_reopen(struct meta_backend *b, bool *ret_kept, struct error *er)
+{
+    (void)b;
+    failing->n_reopens++;
+    if (failing->no_reopen)
+        return FAIL_SYS(er, ERR_INTERNAL, EIO, "test.reopen", "/secret/path cannot be opened");
+    *ret_kept = failing->kept;
+    return ERR_OK;
+}
+
+static enum err failing_room(struct meta_backend *b, struct error *er)
+{
+    (void)b;
+    return failing->no_room ? FAIL(er, ERR_RESOURCE_EXHAUSTED, "test.room", "no room") : ERR_OK;
+}
+
+/* It tries to recover ten times a second. */
+static const struct meta_limits impatient = {
+    .queue_max = 1024,
+    .batch_max = META_BATCH_MAX,
+    .batch_ns = NS_PER_S,
+    .retry_ns = 100 * NS_PER_MS,
+    .verify_ns = 10 * NS_PER_S,
+};
 
 static struct meta *open_failing(struct failing *f, const struct meta_limits *limits)
 {
@@ -73,6 +118,8 @@ static struct meta *open_failing(struct failing *f, const struct meta_limits *li
     f->ops.begin_read = failing_begin_read;
     f->ops.begin_write = failing_begin_write;
     f->ops.commit = failing_commit;
+    f->ops.reopen = failing_reopen;
+    f->ops.room = failing_room;
     f->base.ops = &f->ops;
     failing = f;
     CHECK_OK(meta_new(&f->base, limits, &m, &e), &e);
@@ -88,6 +135,12 @@ static enum err tick(struct meta_txn *t, void *arg, struct error *er)
     return meta_next(t, 1, arg, &time, er);
 }
 
+static enum err put_event(struct meta_txn *t, void *arg, struct error *er)
+{
+    struct meta_event ev = {.sequence = 1000 + (uint64_t) * (int *)arg, .what = STR("test")};
+    return meta_event_add(t, &ev, er);
+}
+
 static uint64_t last_sequence(struct meta *m)
 {
     uint64_t n;
@@ -95,26 +148,160 @@ static uint64_t last_sequence(struct meta *m)
     return n;
 }
 
-TEST(an_unknown_outcome_ends_all_writing)
+static void wait_until_writable(struct meta *m)
+{
+    while (!meta_writable(m))
+        nanosleep(&(struct timespec){.tv_nsec = 5 * NS_PER_MS}, NULL);
+}
+
+/* No path of this machine, no errno: it goes to clients. */
+static void check_for_clients(const char *part)
+{
+    CHECK_CONTAINS(str_c(e.msg), str_c(part));
+    CHECK(str_find_str(str_c(e.msg), STR("/secret")) < 0);
+    CHECK_INT(e.sys, 0);
+}
+
+TEST(after_a_failed_commit_nothing_is_written_until_the_disk_is_well)
+{
+    struct failing f;
+    struct meta *m = open_failing(&f, &impatient);
+    struct meta_txn t = META_TXN_INIT;
+    uint64_t n, live;
+    CHECK(meta_writable(m));
+    CHECK_INT(meta_failures(m), 0);
+    f.fault = FAULT_COMMIT_UNKNOWN;
+    CHECK_ERR(meta_write(m, tick, &n, &e), ERR_UNAVAILABLE, &e);
+    check_for_clients("this change was not made");
+    CHECK_ERR(meta_write(m, tick, &n, &e), ERR_UNAVAILABLE, &e);
+    check_for_clients("the server is read-only");
+    CHECK_ERR(meta_write_freeing(m, tick, &n, &e), ERR_UNAVAILABLE, &e);
+    CHECK_ERR(meta_ready(m, &e), ERR_UNAVAILABLE, &e);
+    CHECK(!meta_writable(m));
+    CHECK_INT(meta_failures(m), 1);
+    CHECK_OK(meta_read_begin(m, &t, &e), &e);
+    CHECK_OK(meta_live_count(&t, STR_NULL, &live, &e), &e); /* reading goes on */
+    meta_read_end(&t);
+    CHECK(f.n_reopens >= 1);
+    f.fault = FAULT_NONE; /* it is tried without anybody asking */
+    wait_until_writable(m);
+    CHECK_OK(meta_ready(m, &e), &e);
+    CHECK_INT(last_sequence(m), 1); /* nothing of what was refused was kept */
+    meta_close(m);
+}
+
+TEST(a_commit_that_fails_once_is_recovered_from_before_the_next)
 {
     struct failing f;
     struct meta *m = open_failing(&f, NULL);
     uint64_t n;
-    CHECK(meta_writable(m));
-    f.fault = FAULT_COMMIT_UNKNOWN;
+    for (uint64_t round = 1; round <= 3; round++) {
+        f.fault = FAULT_COMMIT_ONCE;
+        CHECK_ERR(meta_write(m, tick, &n, &e), ERR_UNAVAILABLE, &e);
+        CHECK_INT(last_sequence(m), round);
+        CHECK_INT(f.n_reopens, round);
+        CHECK_INT(meta_failures(m), round);
+    }
+    meta_close(m);
+}
+
+TEST(a_failed_commit_that_was_kept_is_not_acknowledged_either)
+{
+    struct failing f;
+    struct meta *m = open_failing(&f, NULL);
+    uint64_t n;
+    f.kept = true;
+    f.fault = FAULT_COMMIT_ONCE;
     CHECK_ERR(meta_write(m, tick, &n, &e), ERR_UNAVAILABLE, &e);
-    CHECK_CONTAINS(str_c(e.msg), STR("the server cannot write now"));
-    CHECK(str_find_str(str_c(e.msg), STR("/secret")) < 0);
-    CHECK_INT(e.sys, 0);
+    check_for_clients("whether this change was kept is not known");
+    CHECK_INT(last_sequence(m), 2);
+    meta_close(m);
+}
+
+TEST(a_database_that_cannot_be_opened_again_stays_read_only)
+{
+    struct failing f;
+    struct meta *m = open_failing(&f, &impatient);
+    uint64_t n;
+    f.no_reopen = true;
+    f.fault = FAULT_COMMIT_ONCE;
+    CHECK_ERR(meta_write(m, tick, &n, &e), ERR_UNAVAILABLE, &e);
+    check_for_clients("whether this change was kept is not known");
+    CHECK_ERR(meta_write(m, tick, &n, &e), ERR_UNAVAILABLE, &e);
+    check_for_clients("the server is read-only");
+    f.no_reopen = false;
+    wait_until_writable(m);
+    CHECK_INT(last_sequence(m), 1);
+    meta_close(m);
+}
+
+/* Of a record put behind the back of the checksums. */
+static enum err damage(struct meta_txn *t, void *arg, struct error *er)
+{
+    str value = *(const bool *)arg ? STR("no checksum here") : STR_NULL;
+    if (value.len)
+        return t->b->ops->put(t->b, META_TEXTS, STR("k"), value, er);
+    return t->b->ops->del(t->b, META_TEXTS, STR("k"), er);
+}
+
+TEST(a_database_with_a_damaged_record_is_not_written_after_a_failure)
+{
+    struct failing f;
+    struct meta *m = open_failing(&f, &impatient);
+    bool yes = true;
+    uint64_t n;
+    CHECK_OK(meta_write(m, damage, &yes, &e), &e);
+    f.fault = FAULT_COMMIT_ONCE;
+    CHECK_ERR(meta_write(m, tick, &n, &e), ERR_UNAVAILABLE, &e);
+    CHECK_ERR(meta_write(m, tick, &n, &e), ERR_UNAVAILABLE, &e);
+    check_for_clients("the server is read-only");
     CHECK(!meta_writable(m));
-    f.fault = FAULT_NONE; /* even when the disk seems well again */
+    meta_close(m);
+}
+
+TEST(who_waits_is_refused_when_reading_everything_takes_long)
+{
+    struct failing f;
+    struct meta_limits limits = impatient;
+    limits.verify_ns = 0;
+    struct meta *m = open_failing(&f, &limits);
+    uint64_t n;
+    for (int i = 0; i < 300; i++)
+        CHECK_OK(meta_write(m, put_event, &i, &e), &e);
+    f.fault = FAULT_COMMIT_ONCE;
     CHECK_ERR(meta_write(m, tick, &n, &e), ERR_UNAVAILABLE, &e);
-    CHECK_INT(f.n_commits, 1);
-    struct meta_txn t = META_TXN_INIT;
-    uint64_t live;
-    CHECK_OK(meta_read_begin(m, &t, &e), &e);
-    CHECK_OK(meta_live_count(&t, STR_NULL, &live, &e), &e); /* reading goes on */
-    meta_read_end(&t);
+    wait_until_writable(m); /* it is read to the end all the same */
+    CHECK_INT(last_sequence(m), 1);
+    meta_close(m);
+}
+
+TEST(no_space_for_a_commit_is_told_as_that)
+{
+    struct failing f;
+    struct meta *m = open_failing(&f, NULL);
+    uint64_t n;
+    f.fault = FAULT_COMMIT_NO_SPACE;
+    CHECK_ERR(meta_write(m, tick, &n, &e), ERR_RESOURCE_EXHAUSTED, &e);
+    check_for_clients("the disk of the server's database is full");
+    CHECK_INT(f.n_reopens, 1);
+    CHECK_INT(last_sequence(m), 1);
+    meta_close(m);
+}
+
+TEST(what_makes_room_is_taken_when_there_is_none)
+{
+    struct failing f;
+    struct meta *m = open_failing(&f, NULL);
+    uint64_t n;
+    f.no_room = true;
+    CHECK_ERR(meta_ready(m, &e), ERR_RESOURCE_EXHAUSTED, &e);
+    CHECK_ERR(meta_write(m, tick, &n, &e), ERR_RESOURCE_EXHAUSTED, &e);
+    CHECK_STR(str_c(e.msg), STR("no room"));
+    CHECK_OK(meta_write_freeing(m, tick, &n, &e), &e);
+    CHECK(meta_writable(m));
+    f.no_room = false;
+    CHECK_OK(meta_ready(m, &e), &e);
+    CHECK_INT(last_sequence(m), 2);
     meta_close(m);
 }
 
@@ -200,11 +387,15 @@ enum { N_WAITING = 10, N_CALLERS = N_WAITING + 1 };
 static struct caller holder, callers[N_CALLERS];
 
 /* One caller holds the writer while ten wait and an eleventh is refused; then the fault sets in
- * and the writer goes on. *ret_commits: how many commits the ten took. */
-static void run_ten(size_t batch_max, enum fault fault, enum err want, int *ret_commits)
+ * and the writer goes on. *ret_commits: how many commits the eleven took. */
+static void run_ten(size_t batch_max, int64_t batch_ns, enum fault fault, enum err want,
+                    int *ret_commits)
 {
     struct failing f;
-    struct meta_limits limits = {.queue_max = N_WAITING, .batch_max = batch_max};
+    struct meta_limits limits = impatient;
+    limits.queue_max = N_WAITING;
+    limits.batch_max = batch_max;
+    limits.batch_ns = batch_ns;
     struct meta *m = open_failing(&f, &limits);
     int n_refused = 0;
     sem_init(&entered, 0, 0);
@@ -227,32 +418,40 @@ static void run_ten(size_t batch_max, enum fault fault, enum err want, int *ret_
                        STR("10 changes wait already"));
     }
     CHECK_INT(n_refused, 1);
-    *ret_commits = f.n_commits - 1;
+    *ret_commits = f.n_commits;
     meta_close(m);
 }
 
-TEST(what_waits_goes_into_one_commit)
+TEST(what_arrives_while_a_batch_runs_joins_it)
 {
     int n;
-    run_ten(64, FAULT_NONE, ERR_OK, &n);
+    run_ten(64, NS_PER_S * 100, FAULT_NONE, ERR_OK, &n);
     CHECK_INT(n, 1);
 }
 
 TEST(a_batch_is_bounded)
 {
     int n;
-    run_ten(4, FAULT_NONE, ERR_OK, &n);
+    run_ten(4, NS_PER_S * 100, FAULT_NONE, ERR_OK, &n);
     CHECK_INT(n, 3);
-    run_ten(1, FAULT_NONE, ERR_OK, &n);
-    CHECK_INT(n, 10);
-    run_ten(1000, FAULT_NONE, ERR_OK, &n);
+    run_ten(1, NS_PER_S * 100, FAULT_NONE, ERR_OK, &n);
+    CHECK_INT(n, 11);
+    run_ten(1000, NS_PER_S * 100, FAULT_NONE, ERR_OK, &n);
     CHECK_INT(n, 1);
 }
 
-TEST(who_waits_behind_a_failed_commit_is_not_served)
+TEST(a_batch_that_takes_long_is_ended)
 {
     int n;
-    run_ten(64, FAULT_COMMIT_UNKNOWN, ERR_UNAVAILABLE, &n);
-    CHECK_INT(n, 0);
+    run_ten(64, 0, FAULT_NONE, ERR_OK, &n);
+    CHECK_INT(n, 11);
+}
+
+TEST(who_shares_a_failed_commit_or_waits_behind_it_is_not_served)
+{
+    int n;
+    run_ten(64, NS_PER_S * 100, FAULT_COMMIT_UNKNOWN, ERR_UNAVAILABLE, &n);
+    CHECK_INT(holder.err, ERR_UNAVAILABLE);
+    run_ten(1, NS_PER_S * 100, FAULT_COMMIT_UNKNOWN, ERR_UNAVAILABLE, &n);
     CHECK_INT(holder.err, ERR_UNAVAILABLE);
 }
