@@ -16,7 +16,8 @@ MAY_USE = {
     "h2": {"base", "net"},
     "grpc": {"base", "net", "h2", "proto"},
     "api": {"base", "digest", "skill", "store", "grpc", "h2", "net", "proto"},
-    "cli": {"base", "digest", "skillmd", "zip", "grpc", "proto"},
+    "agent": {"base", "digest", "skillmd", "zip", "grpc", "proto"},
+    "cli": {"base", "digest", "skillmd", "zip", "grpc", "proto", "agent"},
     "server": None,  # wires everything together
 }
 # What a folder shows to the others; the rest of its headers is its own business.

@@ -441,14 +441,31 @@ enum err sys_try_lock(int fd, bool *ret_locked, struct error *e)
     return ERR_OK;
 }
 
-enum err sys_lock(int fd, struct error *e)
+static enum err lock(int fd, int how, struct error *e)
 {
     int r;
     do
-        r = flock(fd, LOCK_EX);
+        r = flock(fd, how);
     while (r < 0 && errno == EINTR);
     if (r < 0)
         return SYS_FAIL(e, "flock", "");
+    return ERR_OK;
+}
+
+enum err sys_lock(int fd, struct error *e)
+{
+    return lock(fd, LOCK_EX, e);
+}
+
+enum err sys_lock_shared(int fd, struct error *e)
+{
+    return lock(fd, LOCK_SH, e);
+}
+
+enum err sys_touch(int fd, struct error *e)
+{
+    if (futimens(fd, NULL) < 0)
+        return SYS_FAIL(e, "futimens", "");
     return ERR_OK;
 }
 

@@ -100,6 +100,11 @@ enum err sys_remove_tree(int dirfd, const char *name, struct error *e);
 enum err sys_try_lock(int fd, bool *ret_locked, struct error *e);
 /* Exclusive advisory lock, waiting for it; released when the descriptor's last copy is closed. */
 enum err sys_lock(int fd, struct error *e);
+/* As sys_lock, but shared: others may hold it shared, too, and nobody exclusively. On a descriptor
+ * that holds the lock exclusively it becomes shared, though not at one stroke. */
+enum err sys_lock_shared(int fd, struct error *e);
+/* Sets the times of reading and writing to now. */
+enum err sys_touch(int fd, struct error *e);
 /* len bytes from the kernel's generator. */
 enum err sys_random(void *p, size_t len, struct error *e);
 

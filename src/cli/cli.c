@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 
+#include "agent/ref.h"
 #include "base/macro.h"
 #include "cli/help.h"
 #include "cli/opt.h"
@@ -17,7 +18,8 @@ static void report(struct cli *c, const struct error *e)
 
 static int fail(struct cli *c, const char *path, const struct error *e)
 {
-    bool usage = str_eq(str_c(e->reason), STR(CLI_USAGE));
+    str reason = str_c(e->reason);
+    bool usage = str_eq(reason, STR(CLI_USAGE)) || str_eq(reason, STR(REF_SYNTAX));
     report(c, e);
     if (usage)
         term_printf(&c->err, "See \"%s --help\".\n", path);

@@ -30,8 +30,10 @@ enum cli_exit {
 /* Where the option tables store what was given. */
 struct cli_args {
     bool help, version, json, tls, no_start, dry_run, yes, deleted, all, force, archive_only,
-        strict;
-    const char *server, *ca_file, *org, *tag, *name, *zip, *page_token, *files_from;
+        strict, frozen, offline, backward, copy;
+    const char *server, *ca_file, *org, *tag, *name, *zip, *page_token, *files_from, *refs_file,
+        *lock, *root, *format, *max_size;
+    uint64_t budget;               /* 0 = not given */
     uint64_t timeout_s;            /* 0 = not given */
     uint64_t limit;                /* 0 = not given */
     const char *const *positional; /* in the words given to opt_parse */
@@ -78,6 +80,9 @@ extern const struct command cmd_apply, cmd_audit, cmd_skill, cmd_server, cmd_ver
     cmd_completion, cmd_help;
 extern const struct command cmd_skill_push, cmd_skill_get, cmd_skill_list, cmd_skill_versions,
     cmd_skill_files, cmd_skill_show, cmd_skill_tag, cmd_skill_delete, cmd_skill_pull;
+extern const struct command cmd_agent, cmd_agent_resolve, cmd_agent_fetch, cmd_agent_mount,
+    cmd_agent_unmount, cmd_agent_prompt;
+extern const struct command cmd_cache, cmd_cache_prune;
 extern const struct command cmd_server_start, cmd_server_stop, cmd_server_status, cmd_server_run;
 
 /* The sub-command of that name, or NULL. */

@@ -1,13 +1,14 @@
 /* stigmer skill pull REF [DIR] */
+#include "agent/download.h"
 #include "base/sys.h"
 #include "base/sys_proc.h"
 #include "base/tmpfile.h"
 #include "cli/artifact.h"
-#include "cli/download.h"
 #include "cli/json.h"
 #include "cli/opt.h"
 #include "cli/progress.h"
 #include "cli/remote.h"
+#include "cli/skill.h"
 #include "zip/unpack.h"
 
 #include <fcntl.h>
@@ -98,12 +99,31 @@ static enum err unpack(struct pull *p, int fd, const struct zip_report *report, 
     return err;
 }
 
+static enum err download(struct pull *p, int fd, struct error *e)
+{
+    struct progress progress;
+    struct agent_download d = {
+        .client = p->client,
+        .timeout_ms = remote_timeout_ms(p->c, REMOTE_TRANSFER_TIMEOUT_S),
+        .fd = fd,
+        .progress = progress_update,
+        .ctx = &progress,
+    };
+    if (!digest_from_hex(p->view.hash, &d.hash))
+        return FAIL(e, ERR_DATA_LOSS, "pull.hash",
+                    "the server's answer is damaged: it has no version hash");
+    progress_begin(&progress, &p->c->err, "Downloading");
+    enum err err = agent_download(&d, &p->size, e);
+    progress_end(&progress);
+    return err;
+}
+
 static enum err pull_directory(struct pull *p, struct error *e)
 {
     CLEANUP(sys_closep) int fd = -1;
     CLEANUP(zip_report_deinit) struct zip_report report = {0};
     TRY(artifact_temp(&fd, e));
-    TRY(download(p->c, p->client, &p->view, fd, &p->size, e));
+    TRY(download(p, fd, e));
     TRY(audit(p, fd, &report, e));
     TRY(unpack(p, fd, &report, e));
     for (size_t i = 0; i < report.n_entries; i++)
@@ -116,7 +136,7 @@ static enum err pull_archive(struct pull *p, struct error *e)
 {
     CLEANUP(tmpfile_deinit) struct tmpfile t = TMPFILE_INIT;
     TRY(tmpfile_open(&t, p->parent_fd, e));
-    TRY(download(p->c, p->client, &p->view, t.fd, &p->size, e));
+    TRY(download(p, t.fd, e));
     TRY(sys_fchmod(t.fd, 0666 & ~sys_umask(), e));
     return tmpfile_commit(&t, p->name, e);
 }

@@ -3,7 +3,8 @@
 #include <stdio.h>
 
 static const struct command *const root_subs[] = {
-    &cmd_apply, &cmd_audit, &cmd_skill, &cmd_server, &cmd_version, &cmd_completion, &cmd_help, NULL,
+    &cmd_apply,  &cmd_audit,   &cmd_skill,      &cmd_agent, &cmd_cache,
+    &cmd_server, &cmd_version, &cmd_completion, &cmd_help,  NULL,
 };
 
 static const struct opt root_table[] = {
@@ -35,6 +36,32 @@ const struct command cmd_skill = {
         "calculator:v1 or calculator@<64 hex digits>. Without a tag or hash it is the current\n"
         "version; without an organization the server looks for the one skill of that name.\n",
     .subs = skill_subs,
+};
+
+static const struct command *const agent_subs[] = {
+    &cmd_agent_resolve, &cmd_agent_fetch,  &cmd_agent_mount,
+    &cmd_agent_unmount, &cmd_agent_prompt, NULL,
+};
+
+const struct command cmd_agent = {
+    .name = "agent",
+    .summary = "skills for an agent: resolve, fetch, mount, prompt",
+    .text =
+        "What an agent needs of its skills: exact versions, verified files, a place to run them\n"
+        "from, and the text for its prompt. References come as arguments, from --refs-file, or "
+        "are\n"
+        "all those of skills.lock, which is honoured wherever it is.\n",
+    .subs = agent_subs,
+};
+
+static const struct command *const cache_subs[] = {&cmd_cache_prune, NULL};
+
+const struct command cmd_cache = {
+    .name = "cache",
+    .summary = "look after the cache of unpacked skills",
+    .text = "The cache is $XDG_CACHE_HOME/stigmer, else ~/.cache/stigmer. Everything in it can be\n"
+            "fetched again.\n",
+    .subs = cache_subs,
 };
 
 static const struct command *const server_subs[] = {

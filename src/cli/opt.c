@@ -52,6 +52,16 @@ const struct opt opt_table_page[] = {
     OPT_ROW_END,
 };
 
+const struct opt opt_table_refs[] = {
+    OPT_ROW_STRING('f', "refs-file", refs_file, "FILE",
+                   "more references: JSON, or an agent's YAML; - is standard input"),
+    OPT_ROW_STRING('l', "lock", lock, "FILE", "the lock file (default: skills.lock)"),
+    OPT_ROW_FLAG(0, "frozen", frozen, "refuse what the lock file does not pin, never change it"),
+    OPT_ROW_FLAG(0, "offline", offline, "ask no server"),
+    OPT_ROW_STRING('o', "org", org, "ORG", "organization of references that name none"),
+    OPT_ROW_END,
+};
+
 #define USAGE(e, ...) FAIL((e), ERR_INVALID_ARGUMENT, CLI_USAGE, __VA_ARGS__)
 
 const struct opt *opt_next(struct opt_iter *it)

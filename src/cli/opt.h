@@ -49,6 +49,7 @@ extern const struct opt opt_table_start[];   /* --no-start */
 extern const struct opt opt_table_push[];    /* --org --tag --name --dry-run --strict */
 extern const struct opt opt_table_ref[];     /* --org, for commands that take a REF */
 extern const struct opt opt_table_page[];    /* --all --limit --page-token */
+extern const struct opt opt_table_refs[];    /* --refs-file --lock --frozen --offline --org */
 
 /* All rows of a command, --help last. */
 struct opt_iter {

@@ -98,7 +98,7 @@ static enum err pack_head(const struct push *p, struct buf *to, struct error *e)
     r.scope = *p->org ? PB_RES_C(API_RESOURCE_OWNER_SCOPE__organization)
                       : PB_RES_C(API_RESOURCE_OWNER_SCOPE__platform);
     r.org = (char *)(uintptr_t)p->org;
-    TRY(remote_pack(&r.base, to, e));
+    TRY(message_pack(&r.base, to, e));
     buf_add_char(to, ARTIFACT_KEY);
     uint64_t n = p->artifact.size;
     for (; n >= 0x80; n >>= 7)
@@ -111,7 +111,7 @@ static enum err pack_tail(const struct push *p, struct buf *to, struct error *e)
 {
     PB_SKILL(PushSkillRequest) r = PB_SKILL_C(PUSH_SKILL_REQUEST__INIT);
     r.tag = (char *)(uintptr_t)p->tag;
-    return remote_pack(&r.base, to, e);
+    return message_pack(&r.base, to, e);
 }
 
 static enum err send(struct push *p, struct grpc_client *client, struct buf *answer,
@@ -149,7 +149,7 @@ static enum err upload(struct push *p, struct error *e)
     (void)fflush(p->c->out.f);
     TRY(remote_open(p->c, true, &client, e));
     TRY(send(p, client, &answer, e));
-    TRY(remote_unpack(buf_view(&answer), &pb_skill(skill__descriptor), &p->answer, e));
+    TRY(message_unpack(buf_view(&answer), &pb_skill(skill__descriptor), &p->answer, e));
     struct skill_view v = skill_view_of(p->answer);
     if (!str_eq(v.hash, str_c(p->artifact.hex)))
         return FAIL(e, ERR_DATA_LOSS, "push.hash",

@@ -66,40 +66,14 @@ enum err remote_open(struct cli *c, bool may_start, struct grpc_client **ret, st
     return remote_connect(c, &a, timeout_ms, ret, e) == ERR_OK ? ERR_OK : cannot_connect(c, &a, e);
 }
 
-enum err remote_pack(const ProtobufCMessage *m, struct buf *to, struct error *e)
-{
-    size_t len = protobuf_c_message_get_packed_size(m);
-    char *at = buf_reserve(to, len);
-    if (!at)
-        return FAIL_NOMEM(e);
-    to->len += protobuf_c_message_pack(m, (uint8_t *)at);
-    return ERR_OK;
-}
-
-enum err remote_unpack(str bytes, const ProtobufCMessageDescriptor *d, void *ret, struct error *e)
-{
-    ProtobufCMessage *m = protobuf_c_message_unpack(d, NULL, bytes.len, (const uint8_t *)bytes.p);
-    if (!m)
-        return FAIL(e, ERR_DATA_LOSS, "remote.malformed", "the server's answer cannot be read");
-    *(ProtobufCMessage **)ret = m;
-    return ERR_OK;
-}
-
 enum err remote_call(const struct cli *c, struct grpc_client *client, const char *path,
                      const ProtobufCMessage *request, const ProtobufCMessageDescriptor *answer,
                      void *ret, struct error *e)
 {
-    CLEANUP(buf_deinit) struct buf in;
-    CLEANUP(buf_deinit) struct buf out;
-    buf_init(&in, KIB(64));
-    buf_init(&out, ANSWER_MAX);
-    TRY(remote_pack(request, &in, e));
-    struct grpc_request r = {
+    const struct message_call call = {
         .path = path,
-        .head = buf_view(&in),
-        .fd = -1,
         .timeout_ms = remote_timeout_ms(c, REMOTE_CALL_TIMEOUT_S),
+        .answer_max = ANSWER_MAX,
     };
-    TRY(grpc_client_call(client, &r, &out, e));
-    return remote_unpack(buf_view(&out), answer, ret, e);
+    return message_call(client, &call, request, answer, ret, e);
 }

@@ -9,9 +9,7 @@
 
 #include "cli/address.h"
 #include "cli/cli.h"
-#include "grpc/client.h"
-
-#include <protobuf-c/protobuf-c.h>
+#include "grpc/message.h"
 
 enum {
     REMOTE_CALL_TIMEOUT_S = 60,      /* without --timeout */
@@ -45,8 +43,5 @@ int64_t remote_timeout_ms(const struct cli *c, int64_t default_s);
 enum err remote_call(const struct cli *c, struct grpc_client *client, const char *path,
                      const ProtobufCMessage *request, const ProtobufCMessageDescriptor *answer,
                      void *ret, struct error *e);
-/* Appends the serialized message. */
-enum err remote_pack(const ProtobufCMessage *m, struct buf *to, struct error *e);
-enum err remote_unpack(str bytes, const ProtobufCMessageDescriptor *d, void *ret, struct error *e);
 
 #endif

@@ -2,8 +2,9 @@
 #ifndef STIGMER_CLI_SKILL_H
 #define STIGMER_CLI_SKILL_H
 
+#include "agent/ref.h"
 #include "cli/cli.h"
-#include "cli/ref.h"
+
 #include "grpc/client.h"
 #include "pb.h"
 

@@ -114,6 +114,23 @@ void size_format(uint64_t bytes, char out[SIZE_TEXT_MAX])
     (void)snprintf(out, SIZE_TEXT_MAX, "%.1f %cB", (double)bytes / (double)div, units[unit]);
 }
 
+bool size_parse(str text, uint64_t *ret)
+{
+    static const char units[] = "KMGT";
+    unsigned shift = 0;
+    if (str_ends_with(text, STR("B")))
+        text.len--;
+    const char *unit = text.len ? memchr(units, text.p[text.len - 1], sizeof units - 1) : NULL;
+    if (unit) {
+        shift = 10 * (unsigned)(unit - units + 1);
+        text.len--;
+    }
+    if (!str_to_u64(text, ret) || *ret > UINT64_MAX >> shift)
+        return false;
+    *ret <<= shift;
+    return true;
+}
+
 void duration_format(int64_t seconds, char out[SIZE_TEXT_MAX])
 {
     long long s = seconds;

@@ -42,6 +42,8 @@ void text_add_safe(struct buf *b, str s, const char *keep);
 /* "512 B", "12.4 KB": steps of 1024, one decimal (API.md section 6). */
 enum { SIZE_TEXT_MAX = 24 };
 void size_format(uint64_t bytes, char out[SIZE_TEXT_MAX]);
+/* A whole number of bytes, or of K, M, G or T (steps of 1024): "500", "64K", "2GB". */
+bool size_parse(str text, uint64_t *ret);
 /* "45s", "3m 5s", "2h 0m", "4d 1h". */
 void duration_format(int64_t seconds, char out[SIZE_TEXT_MAX]);
 

@@ -17,8 +17,10 @@ cli = Cli(address=NOWHERE)
 COMMANDS = ["apply", "audit", "skill push", "skill get", "skill list", "skill versions",
             "skill show", "skill files", "skill tag", "skill pull", "skill delete",
             "server start", "server stop",
-            "server status", "server run", "version", "completion", "help"]
-GROUPS = ["skill", "server"]
+            "server status", "server run", "agent resolve", "agent fetch",
+            "agent mount", "agent unmount", "agent prompt", "cache prune", "version", "completion", "help"]
+TOP = ["apply", "audit", "skill", "agent", "cache", "server", "version", "completion", "help"]
+GROUPS = ["skill", "agent", "cache", "server"]
 
 
 def options_of(command):
@@ -42,14 +44,14 @@ def every_command_explains_itself():
 
 @test
 def help_lists_every_command():
-    text = cli("--help").ok().out + cli("help", "skill").ok().out + cli("help", "server").ok().out
+    text = cli("--help").ok().out + "".join(cli("help", group).ok().out for group in GROUPS)
     for command in COMMANDS:
         check(re.search(rf"^  {command.split()[-1]}\b", text, re.MULTILINE), command)
 
 
 @test
 def groups_alone_are_wrong_usage():
-    for words in ([], ["skill"], ["server"]):
+    for words in ([], *([group] for group in GROUPS)):
         done = cli(*words)
         equal((done.code, done.out), (2, ""))
         contains(done.err, "Usage: ")
@@ -146,7 +148,7 @@ def complete_bash(*words):
 
 @test
 def bash_completes_commands():
-    equal(complete_bash(""), ["apply", "audit", "skill", "server", "version", "completion", "help"])
+    equal(complete_bash(""), TOP)
     equal(complete_bash("s"), ["skill", "server"])
     equal(complete_bash("skill", "p"), ["push", "pull"])
     equal(complete_bash("server", "st"), ["start", "stop", "status"])
@@ -201,7 +203,7 @@ def complete_zsh(*words):
 def zsh_completes_commands_and_options():
     if not shutil.which("zsh"):
         skip("zsh is not installed")
-    for words, names in (([""], ["apply", "audit", "skill", "server", "version", "completion", "help"]),
+    for words, names in (([""], TOP),
                          (["skill", ""], ["push", "get", "list", "versions", "show", "files", "tag",
                                           "pull", "delete"]),
                          (["server", ""], ["start", "stop", "status", "run"])):
@@ -216,7 +218,8 @@ def zsh_completes_commands_and_options():
 
 MANUALS = {"apply": ["stigmer.1"], "audit": ["stigmer.1"], "version": ["stigmer.1"], "completion": ["stigmer.1"],
            "help": ["stigmer.1"], "skill": ["stigmer.1", "stigmer-skill.1"],
-           "server": ["stigmer.1", "stigmer-server.1"]}
+           "server": ["stigmer.1", "stigmer-server.1"],
+           "agent": ["stigmer.1", "stigmer-agent.1"], "cache": ["stigmer.1", "stigmer-agent.1"]}
 
 
 def manual(name):

@@ -1,6 +1,6 @@
 /* References to skills as people write them: [@ORG/]SLUG[:TAG|@HASH]. */
-#ifndef STIGMER_CLI_REF_H
-#define STIGMER_CLI_REF_H
+#ifndef STIGMER_AGENT_REF_H
+#define STIGMER_AGENT_REF_H
 
 #include "base/err.h"
 #include "base/str.h"
@@ -11,7 +11,9 @@ struct ref {
     str version; /* tag or 64 lower-case hex digits; empty = current */
 };
 
-/* Views into text. INVALID_ARGUMENT with reason CLI_USAGE says what is wrong. */
+#define REF_SYNTAX "ref.syntax" /* the reason of every error here */
+
+/* Views into text. INVALID_ARGUMENT says what is wrong. */
 enum err ref_parse(str text, struct ref *ret, struct error *e);
 /* An organization by itself: 1 to 128 bytes of [A-Za-z0-9._-]. */
 enum err ref_check_org(str org, struct error *e);

@@ -1,5 +1,4 @@
-#include "cli/cli.h"
-#include "cli/ref.h"
+#include "agent/ref.h"
 
 #include "test.h"
 
@@ -20,7 +19,7 @@ static void check_refused(const char *text, const char *why)
     struct ref r;
     struct error e;
     CHECK_ERR(ref_parse(str_c(text), &r, &e), ERR_INVALID_ARGUMENT, &e);
-    CHECK_STR(str_c(e.reason), STR(CLI_USAGE));
+    CHECK_STR(str_c(e.reason), STR(REF_SYNTAX));
     CHECK_CONTAINS(str_c(e.msg), str_c(why));
 }
 
