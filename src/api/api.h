@@ -15,9 +15,19 @@
 struct skill_service;
 struct store;
 
+/* What ServerStatus/get answers. */
+struct api_state {
+    bool takes_pushes, takes_deletes;
+    char reason[ERR_MSG_MAX]; /* when not both; for clients */
+    uint64_t failed_commits;
+};
+
 struct api {
     struct skill_service *skills; /* borrowed */
     struct store *store;          /* borrowed: uploads spool here */
+    /* The state now; any thread, must not wait. NULL: all is well. */
+    void (*state)(void *ctx, struct api_state *ret);
+    void *state_ctx;
 };
 
 /* Bytes of a push message. The archive limit of 100 MiB is the audit's to refuse, with its own

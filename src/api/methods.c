@@ -4,6 +4,7 @@
 #include "api/push.h"
 #include "api/reply.h"
 #include "api/request.h"
+#include "api/server_status.h"
 #include "api/status.h"
 
 /* Requests other than push are a few names; so is push without its artifact. */
@@ -18,6 +19,8 @@
 /* 100 versions, with the tags that point at them; 1,000 files with the longest paths. */
 #define VERSIONS_MAX MIB(2)
 #define FILES_MAX    (MIB(1) + KIB(256))
+
+#define STATE_MAX KIB(4)
 
 /* A handler's own memory for each byte of its answer: the text as a record, once more for protobuf,
  * and what belongs to it. */
@@ -185,5 +188,7 @@ const struct grpc_method api_methods[] = {
     {QUERY("findAll"), GRPC_WORKER, REQUEST_MAX, handle_find_all, NULL, A_PAGE},
     {QUERY("listVersions"), GRPC_INLINE, REQUEST_MAX, handle_list_versions, NULL, OF_VERSIONS},
     {QUERY("listFiles"), GRPC_WORKER, REQUEST_MAX, handle_list_files, NULL, OF_FILES},
+    {"/stigmer.server.v1.ServerStatus/get", GRPC_INLINE, REQUEST_MAX, server_status_get, NULL,
+     .max_reply = STATE_MAX},
 };
 const size_t api_n_methods = ARRAY_SIZE(api_methods);

@@ -31,8 +31,10 @@ static enum err push_begin(void *service, struct grpc_context *c, void **ret, st
 
 static enum err write_piece(struct push *p, str piece, struct error *e)
 {
-    if (!p->spool)
+    if (!p->spool) {
+        TRY(skill_ready(p->api->skills, true, e)); /* before so much comes */
         TRY(store_spool(p->api->store, API_PUSH_MAX, &p->spool, e));
+    }
     return spool_write(p->spool, piece.p, piece.len, e);
 }
 

@@ -3,19 +3,40 @@
 #include "cli/json.h"
 #include "cli/opt.h"
 #include "cli/remote.h"
+#include "stigmer/server/v1/status.pb-c.h"
 
 enum { STATUS_TIMEOUT_S = 2 };
 
 struct status {
     struct address address;
     bool healthy;
-    struct error why_not; /* when not healthy */
-    bool ours;            /* a process by our pid file */
+    struct error why_not;                    /* when not healthy */
+    Stigmer__Server__V1__ServerState *state; /* NULL: it does not tell */
+    bool ours;                               /* a process by our pid file */
     pid_t pid;
     int64_t uptime_s;
     char version[DAEMON_VERSION_MAX]; /* empty = not known */
     char log_path[SYS_PATH_MAX];
 };
+
+static void status_deinit(struct status *s)
+{
+    if (s->state)
+        protobuf_c_message_free_unpacked(&s->state->base, NULL);
+}
+
+/* A server that answers, but is older than this question, has no state. */
+static void ask_state(struct cli *c, struct status *s, int64_t timeout_ms)
+{
+    struct error ignored;
+    CLEANUP(grpc_client_closep) struct grpc_client *client = NULL;
+    Stigmer__Server__V1__GetServerStateRequest ask =
+        STIGMER__SERVER__V1__GET_SERVER_STATE_REQUEST__INIT;
+    if (remote_connect(c, &s->address, timeout_ms, &client, &ignored) != ERR_OK)
+        return;
+    (void)remote_call(c, client, "/stigmer.server.v1.ServerStatus/get", &ask.base,
+                      &stigmer__server__v1__server_state__descriptor, &s->state, &ignored);
+}
 
 static enum err look(struct cli *c, struct status *s, struct error *e)
 {
@@ -25,6 +46,7 @@ static enum err look(struct cli *c, struct status *s, struct error *e)
     TRY(daemon_find(&d, e));
     int64_t timeout_ms = remote_timeout_ms(c, STATUS_TIMEOUT_S);
     s->healthy = remote_health(c, &s->address, timeout_ms, &s->why_not) == ERR_OK;
+    ask_state(c, s, timeout_ms);
     s->ours = d.pidfd >= 0 && sys_proc_uptime(d.pid, &s->uptime_s, e) == ERR_OK;
     s->pid = d.pid;
     if (s->ours)
@@ -33,15 +55,34 @@ static enum err look(struct cli *c, struct status *s, struct error *e)
     return ERR_OK;
 }
 
+/* Also when it answers that it is not well. */
+static bool is_running(const struct status *s)
+{
+    return s->ours || s->healthy || s->state;
+}
+
+/* null: not known. */
+static int json_state(json_t *j, const Stigmer__Server__V1__ServerState *s)
+{
+    int failed =
+        json_object_set_new(j, "takesPushes", s ? json_boolean(s->takes_pushes) : json_null());
+    failed |=
+        json_object_set_new(j, "takesDeletes", s ? json_boolean(s->takes_deletes) : json_null());
+    failed |= json_object_set_new(j, "reason",
+                                  s && s->reason[0] ? json_of_text(str_c(s->reason)) : json_null());
+    return failed;
+}
+
 static enum err print_json(struct cli *c, const struct status *s, struct error *e)
 {
-    json_t *j = json_pack("{sb ss sb}", "running", s->ours || s->healthy, "address",
-                          s->address.text, "healthy", s->healthy);
+    json_t *j = json_pack("{sb ss sb}", "running", is_running(s), "address", s->address.text,
+                          "healthy", s->healthy);
     int failed = json_object_set_new(j, "pid", s->ours ? json_integer(s->pid) : json_null());
     failed |=
         json_object_set_new(j, "uptimeSeconds", s->ours ? json_integer(s->uptime_s) : json_null());
     failed |= json_object_set_new(j, "version",
                                   s->version[0] ? json_of_text(str_c(s->version)) : json_null());
+    failed |= json_state(j, s->state);
     failed |= json_object_set_new(j, "log", json_of_text(str_c(s->log_path)));
     if (failed) {
         json_decref(j);
@@ -50,11 +91,23 @@ static enum err print_json(struct cli *c, const struct status *s, struct error *
     return json_print(&c->out, j, e);
 }
 
+static void print_state(const struct term *t, const Stigmer__Server__V1__ServerState *s)
+{
+    term_printf(t, "\n  Changes:  ");
+    if (s->takes_pushes) {
+        term_printf(t, "taken");
+        return;
+    }
+    term_styled(t, TERM_RED, s->takes_deletes ? "only deletes" : "none");
+    term_printf(t, ", ");
+    term_foreign(t, str_c(s->reason));
+}
+
 static void print_text(struct cli *c, const struct status *s)
 {
     char uptime[SIZE_TEXT_MAX];
     const struct term *t = &c->out;
-    if (!s->ours && !s->healthy) {
+    if (!is_running(s)) {
         term_printf(t, "stigmer-server is not running.\n");
         return;
     }
@@ -74,6 +127,8 @@ static void print_text(struct cli *c, const struct status *s)
         term_printf(t, ", ");
         term_foreign(t, str_c(s->why_not.msg));
     }
+    if (s->state)
+        print_state(t, s->state);
     if (s->ours) {
         term_printf(t, "\n  Log:      ");
         term_foreign(t, str_c(s->log_path));
@@ -83,9 +138,9 @@ static void print_text(struct cli *c, const struct status *s)
 
 static enum err run(struct cli *c, struct error *e)
 {
-    struct status s = {0};
+    CLEANUP(status_deinit) struct status s = {0};
     TRY(look(c, &s, e));
-    if (!s.ours && !s.healthy)
+    if (!is_running(&s))
         c->exit_code = CLI_EXIT_NOT_RUNNING;
     if (c->args.json)
         return print_json(c, &s, e);
@@ -104,7 +159,10 @@ const struct command cmd_server_status = {
     .summary = "tell whether the server runs and answers",
     .text =
         "Tells the process that \"server start\" started (pid and uptime) and whether a server\n"
-        "answers its health check at the address.\n",
+        "answers its health check at the address, and whether it takes changes: a server whose "
+        "disk\n"
+        "is full takes only deletes, one whose disk has failed takes none until that is well "
+        "again.\n",
     .exit_codes = "0 running, 1 failure, 2 wrong usage, 3 not running",
     .options = options,
     .run = run,

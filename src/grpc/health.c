@@ -12,16 +12,18 @@ typedef Grpc__Health__V1__HealthCheckRequest health_request;
 typedef Grpc__Health__V1__HealthCheckResponse health_response;
 typedef Grpc__Health__V1__HealthCheckResponse__ServingStatus health_status;
 
-static bool is_service(const struct grpc_server *s, str name)
+/* Whom a question is about. */
+enum { WHO_ALL = -1, WHO_UNKNOWN = -2 };
+
+static int find_service(const struct grpc_server *s, str name)
 {
     for (size_t i = 0; i < s->n_services; i++)
         if (str_eq(s->services[i], name))
-            return true;
-    return name.len == 0;
+            return (int)i;
+    return name.len == 0 ? WHO_ALL : WHO_UNKNOWN;
 }
 
-/* Whether the request names a service of ours, or all of them. */
-static enum err read_request(const struct grpc_server *s, str request, bool *ret_known,
+static enum err read_request(const struct grpc_server *s, str request, int *ret_who,
                              struct error *e)
 {
     health_request *r = grpc__health__v1__health_check_request__unpack(NULL, request.len,
@@ -29,14 +31,24 @@ static enum err read_request(const struct grpc_server *s, str request, bool *ret
     if (!r)
         return FAIL(e, ERR_INVALID_ARGUMENT, "grpc.health.request",
                     "the request is not a HealthCheckRequest");
-    *ret_known = is_service(s, str_c(r->service));
+    *ret_who = find_service(s, str_c(r->service));
     grpc__health__v1__health_check_request__free_unpacked(r, NULL);
     return ERR_OK;
 }
 
-static health_status current(const struct grpc_server *s)
+static bool is_ailing(const struct grpc_server *s, int who)
 {
-    return atomic_load(&s->serving)
+    if (who >= 0)
+        return atomic_load(&s->ailing[who]);
+    for (size_t i = 0; i < s->n_services; i++)
+        if (atomic_load(&s->ailing[i]))
+            return true;
+    return false;
+}
+
+static health_status current(const struct grpc_server *s, int who)
+{
+    return atomic_load(&s->serving) && !is_ailing(s, who)
                ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
                : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING;
 }
@@ -54,12 +66,12 @@ static enum err check(void *service, struct grpc_context *c, str request, struct
                       bool *ret_defer, struct error *e)
 {
     const struct grpc_server *s = service;
-    bool known;
+    int who;
     (void)c, (void)ret_defer;
-    TRY(read_request(s, request, &known, e));
-    if (!known)
+    TRY(read_request(s, request, &who, e));
+    if (who == WHO_UNKNOWN)
         return FAIL(e, ERR_NOT_FOUND, "grpc.health.service", "unknown service");
-    write_response(current(s), &reply->message.head);
+    write_response(current(s, who), &reply->message.head);
     return ERR_OK;
 }
 
@@ -75,15 +87,16 @@ const struct grpc_method health_check_method = {
 struct watch_state {
     struct gather gather;
     struct buf request;
-    bool known;
+    int who;
     health_status told; /* 0: nothing yet */
 };
 
 static health_status watched(const struct call *c)
 {
     const struct watch_state *w = c->state;
-    return w->known ? current(c->server)
-                    : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN;
+    return w->who != WHO_UNKNOWN
+               ? current(c->server, w->who)
+               : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN;
 }
 
 static enum err next_status(void *ctx, struct grpc_message *ret, enum send_what *ret_what,
@@ -141,7 +154,7 @@ static void watch_end(struct call *c)
     if (c->answered)
         return;
     if (gather_end(&w->gather, &e) != ERR_OK ||
-        read_request(c->server, buf_view(&w->request), &w->known, &e) != ERR_OK) {
+        read_request(c->server, buf_view(&w->request), &w->who, &e) != ERR_OK) {
         call_fail(c, &e);
         return;
     }

@@ -78,7 +78,8 @@ static enum err add_methods(struct grpc_server *s, const struct grpc_server_opti
 static enum err add_services(struct grpc_server *s, struct error *e)
 {
     s->services = calloc(s->n_methods, sizeof *s->services);
-    if (!s->services)
+    s->ailing = calloc(s->n_methods, sizeof *s->ailing);
+    if (!s->services || !s->ailing)
         return FAIL_NOMEM(e);
     for (size_t i = 0; i < s->n_methods; i++) {
         str name = service_of(s->methods[i].method->path);
@@ -296,6 +297,14 @@ void grpc_server_set_serving(struct grpc_server *s, bool serving)
     tell_listeners(s);
 }
 
+void grpc_server_set_service(struct grpc_server *s, str name, bool serving)
+{
+    for (size_t i = 0; i < s->n_services; i++)
+        if (str_eq(s->services[i], name))
+            atomic_store(&s->ailing[i], !serving);
+    tell_listeners(s);
+}
+
 void grpc_server_stop(struct grpc_server *s, int64_t drain_ms)
 {
     atomic_store(&s->serving, false);
@@ -316,6 +325,7 @@ void grpc_server_free(struct grpc_server *s)
     symbols_free(s->symbols);
     free(s->methods);
     free(s->services);
+    free((void *)s->ailing);
     pthread_cond_destroy(&s->no_jobs);
     pthread_mutex_destroy(&s->lock);
     free(s);

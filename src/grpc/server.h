@@ -112,6 +112,9 @@ enum err grpc_server_listen(struct grpc_server *s, const char *address, uint16_t
 enum err grpc_server_start(struct grpc_server *s, struct error *e);
 /* Sets the health of all services (and ""); Watch streams are told. Any thread. */
 void grpc_server_set_serving(struct grpc_server *s, bool serving);
+/* Sets the health of one service; that of "" is SERVING when all are. As long as the server as a
+ * whole is not serving, none is. Unknown names change nothing. Any thread. */
+void grpc_server_set_service(struct grpc_server *s, str name, bool serving);
 /* Health NOT_SERVING, then as h2_server_stop; calls on workers are waited for. */
 void grpc_server_stop(struct grpc_server *s, int64_t drain_ms);
 /* Stops it first when that has not been done, without draining. */

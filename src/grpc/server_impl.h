@@ -19,7 +19,8 @@ struct grpc_server {
     size_t n_descriptors;
     struct call_method *methods; /* sorted by path */
     size_t n_methods;
-    str *services; /* full names, sorted, each once */
+    str *services;        /* full names, sorted, each once */
+    _Atomic bool *ailing; /* of each: NOT_SERVING */
     size_t n_services;
     _Atomic bool serving;
     _Atomic bool stopping; /* streams without an end of their own are to end */

@@ -107,11 +107,11 @@ static enum err check_writable(const struct meta *m, struct error *e)
     return ERR_OK;
 }
 
-enum err meta_ready(struct meta *m, struct error *e)
+enum err meta_ready(struct meta *m, bool growing, struct error *e)
 {
     TRY(check_writable(m, e));
     TRY(writer_ready(&m->writer, e));
-    return m->backend->ops->room(m->backend, e);
+    return growing ? m->backend->ops->room(m->backend, e) : ERR_OK;
 }
 
 enum err meta_write(struct meta *m, meta_fn *fn, void *arg, struct error *e)

@@ -58,9 +58,10 @@ void meta_close(struct meta *m);
 bool meta_writable(const struct meta *m);
 /* How often a commit has failed since the start. */
 uint64_t meta_failures(const struct meta *m);
-/* What meta_write would answer at once: UNAVAILABLE while the metadata is read-only,
- * RESOURCE_EXHAUSTED when there is no room. For whoever wants to refuse before work is done. */
-enum err meta_ready(struct meta *m, struct error *e);
+/* What meta_write (growing) or meta_write_freeing would answer at once: UNAVAILABLE while the
+ * metadata is read-only, RESOURCE_EXHAUSTED when there is no room to grow. For whoever wants to
+ * refuse before work is done. */
+enum err meta_ready(struct meta *m, bool growing, struct error *e);
 
 /* --- transactions --- */
 

@@ -8,6 +8,7 @@
 #include "h2/limits.h"
 #include "meta/meta.h"
 #include "net/tls.h"
+#include "server/keeper.h"
 #include "server/lock.h"
 #include "skill/skill.h"
 #include "store/store.h"
@@ -42,6 +43,7 @@ struct server {
     struct pool *workers;
     str descriptors[MAX_DESCRIPTORS];
     struct grpc_server *grpc;
+    struct keeper *keeper;
     uint16_t port;
     struct buf addresses;
 };
@@ -111,6 +113,17 @@ static enum err make_grpc(struct server *s, struct error *e)
     return grpc_server_new(&options, &s->grpc, e);
 }
 
+/* Before the first call: who asks for the state finds it. */
+static enum err keep(struct server *s, struct error *e)
+{
+    const struct keeper_options o = {
+        .skills = s->skills, .store = s->store, .meta = s->meta, .grpc = s->grpc};
+    TRY(keeper_start(&o, &s->keeper, e));
+    s->api.state = keeper_state;
+    s->api.state_ctx = s->keeper;
+    return ERR_OK;
+}
+
 static enum err listen_on(struct server *s, const char *address, struct error *e)
 {
     uint16_t want = s->port ? s->port : s->config->port;
@@ -143,6 +156,7 @@ static enum err start(struct server *s, struct error *e)
     TRY(open_backends(s, e));
     TRY(make_service(s, e));
     TRY(make_grpc(s, e));
+    TRY(keep(s, e));
     TRY(listen_all(s, e));
     TRY(grpc_server_start(s->grpc, e));
     grpc_server_set_serving(s->grpc, true);
@@ -190,6 +204,9 @@ void server_free(struct server *s)
 {
     if (!s)
         return;
+    if (s->grpc)
+        grpc_server_stop(s->grpc, 0);
+    keeper_stop(s->keeper);
     grpc_server_free(s->grpc);
     pool_free(s->workers);
     tls_server_free(s->tls);

@@ -56,7 +56,8 @@ enum err skill_delete(struct skill_service *s, str id, str actor, struct arena *
                       struct skill *ret, struct error *e)
 {
     struct delete d = {change_by(s, actor), id, a, ret};
-    return meta_write(s->meta, delete_txn, &d, e);
+    TRY(skill_ready(s, false, e));
+    return meta_write_freeing(s->meta, delete_txn, &d, e);
 }
 
 /* --- move_tag --- */
@@ -127,5 +128,6 @@ enum err skill_move_tag(struct skill_service *s, const struct skill_ref *ref, st
 {
     struct move_tag m = {change_by(s, actor), ref, tag, a, ret};
     TRY(check_tag(tag, e));
+    TRY(skill_ready(s, true, e));
     return meta_write(s->meta, move_tag_txn, &m, e);
 }

@@ -222,6 +222,7 @@ enum err skill_push(struct skill_service *s, const struct skill_push *in, struct
     TRY(check_bounds(in, e));
     TRY(id_scope(in->scope, in->org, &p.scope, &p.org, e));
     TRY(name_it(&p, e));
+    TRY(skill_ready(s, true, e));
     p.hash = *spool_digest(spool);
     p.size = spool_len(spool);
     TRY(audit(&p, spool, s->workers, e));

@@ -19,6 +19,13 @@ void skill_service_free(struct skill_service *s)
     free(s);
 }
 
+enum err skill_ready(struct skill_service *s, bool growing, struct error *e)
+{
+    TRY(store_ready(s->store, e));
+    TRY(meta_ready(s->meta, growing, e));
+    return growing ? store_check_room(s->store, e) : ERR_OK;
+}
+
 enum err skill_get(struct skill_service *s, str id, struct arena *a, struct skill *ret,
                    struct error *e)
 {

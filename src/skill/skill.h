@@ -74,6 +74,11 @@ enum err skill_service_new(struct store *store, struct meta *meta, struct pool *
                            clock_fn *clock, struct skill_service **ret, struct error *e);
 void skill_service_free(struct skill_service *s);
 
+/* What every change (growing: that needs room) is refused for now, before any work: UNAVAILABLE
+ * while storage or database are read-only after a failure, RESOURCE_EXHAUSTED when they are full.
+ * The sentences are for clients. */
+enum err skill_ready(struct skill_service *s, bool growing, struct error *e);
+
 struct skill_push {
     str name;
     enum skill_scope scope;

@@ -42,7 +42,7 @@ enum err store_spool(struct store *s, uint64_t max_len, struct spool **ret, stru
     *sp = (struct spool){.store = s, .fd = -1, .max_len = max_len};
     enum err err = sha256_new(&sp->hash, e);
     if (!err)
-        err = store_plain(s->ops->spool_open(s, &sp->fd, e), e);
+        err = store_judge(s, s->ops->spool_open(s, &sp->fd, e), e);
     if (err) {
         spool_free(sp);
         return err;
@@ -81,7 +81,8 @@ static enum err append(struct spool *sp, const void *p, size_t len, struct error
                     (unsigned long long)sp->max_len);
     TRY(check_room(sp, len, e));
     TRY(sha256_update(sp->hash, p, len, e));
-    TRY(store_plain(sp->store->ops->spool_write(sp->store, sp->fd, p, len, sp->len, e), e));
+    TRY(store_judge(sp->store, sp->store->ops->spool_write(sp->store, sp->fd, p, len, sp->len, e),
+                    e));
     sp->len += len;
     return ERR_OK;
 }

@@ -66,18 +66,17 @@ static const enum store_op push_ops[] = {
     STORE_OP_SPOOL_OPEN, STORE_OP_SPOOL_WRITE, STORE_OP_SPOOL_SYNC, STORE_OP_HEAD, STORE_OP_PUBLISH,
 };
 
-/* What was to become durable and did not: the answer is UNAVAILABLE, the store was read-only. */
-static bool makes_durable(enum store_op op)
+/* What cannot be written makes the store read-only; what cannot be read does not. */
+static enum err when_broken(enum store_op op)
 {
-    return op == STORE_OP_SPOOL_SYNC || op == STORE_OP_PUBLISH;
+    return op == STORE_OP_HEAD ? ERR_INTERNAL : ERR_UNAVAILABLE;
 }
 
 TEST(a_push_whose_disk_fails_leaves_nothing)
 {
     for (size_t i = 0; i < ARRAY_SIZE(push_ops); i++) {
-        enum err want = makes_durable(push_ops[i]) ? ERR_UNAVAILABLE : ERR_INTERNAL;
-        push_with_fault(push_ops[i], false, EIO, want);
-        push_with_fault(push_ops[i], true, EIO, want);
+        push_with_fault(push_ops[i], false, EIO, when_broken(push_ops[i]));
+        push_with_fault(push_ops[i], true, EIO, when_broken(push_ops[i]));
     }
 }
 
@@ -111,7 +110,7 @@ TEST(other_failures_keep_their_errno_for_the_log)
     struct store *s = kit_open(&backend_faulty);
     struct error e;
     for (size_t i = 0; i < ARRAY_SIZE(other); i++) {
-        arm(s, STORE_OP_SPOOL_WRITE, false, other[i]);
+        arm(s, STORE_OP_HEAD, false, other[i]);
         CHECK_ERR(push(s, HELLO, &e), sys_err(other[i]), &e);
         CHECK_INT(e.sys, other[i]);
     }
@@ -304,6 +303,19 @@ TEST(after_a_failed_fsync_nothing_is_taken_until_the_disk_is_well)
     store_close(s);
 }
 
+TEST(a_disk_that_became_read_only_makes_the_store_so)
+{
+    struct store *s = kit_open(&backend_faulty);
+    struct error e;
+    arm(s, STORE_OP_SPOOL_OPEN, false, EROFS);
+    store_faulty_also(s, STORE_OP_PROBE, 1, EROFS);
+    CHECK_ERR(push(s, HELLO, &e), ERR_UNAVAILABLE, &e);
+    CHECK_ERR(store_ready(s, &e), ERR_UNAVAILABLE, &e);
+    CHECK_OK(store_recover(s, &e), &e);
+    CHECK_OK(push(s, HELLO, &e), &e);
+    store_close(s);
+}
+
 TEST(what_says_nothing_about_the_disk_leaves_the_store_open)
 {
     const int shortage[] = {ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM};
@@ -400,7 +412,7 @@ TEST(the_fault_comes_at_the_call_it_was_armed_for)
     CHECK_OK(store_spool(s, 100, &sp, &e), &e);
     CHECK_OK(spool_write(sp, "a", 1, &e), &e);
     CHECK_OK(spool_write(sp, "b", 1, &e), &e);
-    CHECK_ERR(spool_write(sp, "c", 1, &e), ERR_INTERNAL, &e);
+    CHECK_ERR(spool_write(sp, "c", 1, &e), ERR_UNAVAILABLE, &e);
     CHECK_ERR(spool_seal(sp, &e), ERR_INTERNAL, &e); /* a failed spool never heals */
     CHECK_INT(store_faulty_calls(s, STORE_OP_SPOOL_WRITE), 3);
     spool_free(sp);

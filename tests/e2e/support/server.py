@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import grpc
 
@@ -44,15 +45,19 @@ class Server:
 
     env: more variables for the server; with a LOG_LEVEL that hides the start, a port is chosen
     beforehand. tls: a wire.Certificate to serve with. max_files: how many descriptors it may have.
+    disks: {"storage", "skills" or "db": mount options}: a tmpfs of its own there, which only the server sees
+    (and inside() from without).
     """
 
-    def __init__(self, env=None, tls=None, max_files=None):
+    def __init__(self, env=None, tls=None, max_files=None, disks=None):
         self.home = scratch("server")
         self.storage = self.home / "storage"
+        self.skills = self.storage / "skills"
         self.db = self.home / "stigmer.db"
         self.log_path = self.home / "server.log"
         self.tls = tls
         self.max_files = max_files
+        self.disks = dict(disks or {})
         self.more_env = dict(env or {})
         self.quiet = self.more_env.get("LOG_LEVEL") in ("warn", "error")
         if self.quiet:
@@ -76,7 +81,7 @@ class Server:
     def start(self):
         self._log_from = self.log_path.stat().st_size if self.log_path.exists() else 0
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([*self._limit(), str(SERVER)], env=self.environment(),
+            self.process = subprocess.Popen([*self._limit(), *self._mounts(), str(SERVER)], env=self.environment(),
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         _running.add(self.process)
         self.port = self._wait_for_port()
@@ -85,6 +90,25 @@ class Server:
     def _limit(self):
         """A program that limits itself and becomes the server: grpcio does not survive a fork."""
         return ["prlimit", f"--nofile={self.max_files}:{self.max_files}"] if self.max_files else []
+
+    def _mounts(self):
+        """The same, in a mount namespace of its own."""
+        if not self.disks:
+            return []
+        script = "set -e; "
+        for name, options in self.disks.items():
+            place = getattr(self, name)
+            script += f"mkdir -p {place}; mount -t tmpfs -o {options} none {place}; "
+        return ["unshare", "--mount", "--propagation=private", "sh", "-c", script + 'exec "$@"', "sh"]
+
+    def inside(self, path):
+        """The path as the server sees it."""
+        return Path(f"/proc/{self.pid}/root") / Path(path).relative_to("/")
+
+    def remount(self, name, options):
+        """Changes the options of one of its disks."""
+        subprocess.run(["nsenter", f"--mount=/proc/{self.pid}/ns/mnt", "mount", "-o",
+                        f"remount,{options}", str(getattr(self, name))], check=True)
 
     def _wait_for_port(self):
         end = time.monotonic() + 20 * PATIENCE

@@ -55,7 +55,7 @@ TEST(descriptors_are_split_into_files)
 {
     str all[32];
     size_t n = proto_descriptors(all, ARRAY_SIZE(all));
-    CHECK_INT(n, 12);
+    CHECK_INT(n, 13);
     bool skill = false;
     for (size_t i = 0; i < n; i++) {
         CHECK(all[i].len > 2 && all[i].p[0] == 0x0a); /* FileDescriptorProto.name */
@@ -65,5 +65,5 @@ TEST(descriptors_are_split_into_files)
         skill |= str_eq(name, STR("ai/stigmer/agentic/skill/v1/skill.proto"));
     }
     CHECK(skill);
-    CHECK_INT(proto_descriptors(all, 1), 12);
+    CHECK_INT(proto_descriptors(all, 1), 13);
 }

@@ -43,6 +43,27 @@ TEST(check_tells_the_health_of_every_service)
     fixture_stop(&f);
 }
 
+TEST(one_service_may_be_ill)
+{
+    struct fixture f;
+    struct peer p;
+    fixture_start(&f, NULL);
+    peer_open(&p, &f);
+    grpc_server_set_service(f.server, STR("test.Service"), false);
+    grpc_server_set_service(f.server, STR("nobody"), false);
+    check_answer(&p, ASK_TEST, NOT_SERVING);
+    check_answer(&p, ASK_HEALTH, SERVING);
+    check_answer(&p, ASK_ALL, NOT_SERVING);
+    grpc_server_set_service(f.server, STR("test.Service"), true);
+    check_answer(&p, ASK_TEST, SERVING);
+    check_answer(&p, ASK_ALL, SERVING);
+    grpc_server_set_serving(f.server, false);
+    grpc_server_set_service(f.server, STR("test.Service"), true);
+    check_answer(&p, ASK_TEST, NOT_SERVING);
+    peer_close(&p);
+    fixture_stop(&f);
+}
+
 static void check_status(const char *path, str ask, enum err want, const char *text)
 {
     struct fixture f;
@@ -88,9 +109,11 @@ TEST(watch_tells_changes)
     await_data(&p, &call, SERVING);
     grpc_server_set_serving(f.server, true); /* no change, no message */
     peer_run_ms(&p, 30);
-    grpc_server_set_serving(f.server, false);
+    grpc_server_set_service(f.server, STR("grpc.health.v1.Health"), false); /* another one's */
+    peer_run_ms(&p, 30);
+    grpc_server_set_service(f.server, STR("test.Service"), false);
     await_data(&p, &call, STR("\0\0\0\0\2\x08\1\0\0\0\0\2\x08\2"));
-    grpc_server_set_serving(f.server, true);
+    grpc_server_set_service(f.server, STR("test.Service"), true);
     await_data(&p, &call, STR("\0\0\0\0\2\x08\1\0\0\0\0\2\x08\2\0\0\0\0\2\x08\1"));
     CHECK(!call.closed);
     peer_close(&p);

@@ -204,7 +204,7 @@ static uint64_t fill(struct meta *m, const char *why)
     CHECK_ERR(err, ERR_RESOURCE_EXHAUSTED, &e);
     CHECK_CONTAINS(str_c(e.msg), str_c(why));
     CHECK_INT(e.sys, 0);
-    CHECK_ERR(meta_ready(m, &e), ERR_RESOURCE_EXHAUSTED, &e);
+    CHECK_ERR(meta_ready(m, true, &e), ERR_RESOURCE_EXHAUSTED, &e);
     CHECK(meta_writable(m));
     for (uint64_t i = 0; i < x.n; i++)
         CHECK(has_text(m, i));
@@ -218,7 +218,7 @@ static void check_deletes_make_room(struct meta *m, uint64_t n)
     struct text x = {.n = n, .len = 100000};
     for (uint64_t i = 0; i < n; i++)
         CHECK_OK(meta_write_freeing(m, del_text, &(struct text){.n = i}, &e), &e);
-    CHECK_OK(meta_ready(m, &e), &e);
+    CHECK_OK(meta_ready(m, true, &e), &e);
     CHECK_OK(meta_write(m, put_text, &x, &e), &e);
     CHECK(has_text(m, n) && !has_text(m, 0));
 }
@@ -243,7 +243,7 @@ TEST(a_full_map_can_be_opened_again_and_a_larger_one_helps)
     uint64_t n = fill(m, "the server's database is full");
     meta_close(m);
     m = open_db(&small);
-    CHECK_ERR(meta_ready(m, &e), ERR_RESOURCE_EXHAUSTED, &e);
+    CHECK_ERR(meta_ready(m, true, &e), ERR_RESOURCE_EXHAUSTED, &e);
     meta_close(m);
     m = open_db(NULL);
     CHECK_OK(meta_write(m, put_text, &(struct text){.n = n, .len = 100000}, &e), &e);

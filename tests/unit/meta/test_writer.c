@@ -176,7 +176,7 @@ TEST(after_a_failed_commit_nothing_is_written_until_the_disk_is_well)
     CHECK_ERR(meta_write(m, tick, &n, &e), ERR_UNAVAILABLE, &e);
     check_for_clients("the server is read-only");
     CHECK_ERR(meta_write_freeing(m, tick, &n, &e), ERR_UNAVAILABLE, &e);
-    CHECK_ERR(meta_ready(m, &e), ERR_UNAVAILABLE, &e);
+    CHECK_ERR(meta_ready(m, true, &e), ERR_UNAVAILABLE, &e);
     CHECK(!meta_writable(m));
     CHECK_INT(meta_failures(m), 1);
     CHECK_OK(meta_read_begin(m, &t, &e), &e);
@@ -185,7 +185,7 @@ TEST(after_a_failed_commit_nothing_is_written_until_the_disk_is_well)
     CHECK(f.n_reopens >= 1);
     f.fault = FAULT_NONE; /* it is tried without anybody asking */
     wait_until_writable(m);
-    CHECK_OK(meta_ready(m, &e), &e);
+    CHECK_OK(meta_ready(m, true, &e), &e);
     CHECK_INT(last_sequence(m), 1); /* nothing of what was refused was kept */
     meta_close(m);
 }
@@ -294,13 +294,14 @@ TEST(what_makes_room_is_taken_when_there_is_none)
     struct meta *m = open_failing(&f, NULL);
     uint64_t n;
     f.no_room = true;
-    CHECK_ERR(meta_ready(m, &e), ERR_RESOURCE_EXHAUSTED, &e);
+    CHECK_ERR(meta_ready(m, true, &e), ERR_RESOURCE_EXHAUSTED, &e);
+    CHECK_OK(meta_ready(m, false, &e), &e);
     CHECK_ERR(meta_write(m, tick, &n, &e), ERR_RESOURCE_EXHAUSTED, &e);
     CHECK_STR(str_c(e.msg), STR("no room"));
     CHECK_OK(meta_write_freeing(m, tick, &n, &e), &e);
     CHECK(meta_writable(m));
     f.no_room = false;
-    CHECK_OK(meta_ready(m, &e), &e);
+    CHECK_OK(meta_ready(m, true, &e), &e);
     CHECK_INT(last_sequence(m), 2);
     meta_close(m);
 }
