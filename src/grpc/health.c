@@ -1,5 +1,6 @@
 /* grpc.health.v1.Health: Check is an inline method; Watch is a stream that never ends by itself. */
 #include "grpc/gather.h"
+#include "grpc/message.h"
 #include "grpc/server_impl.h"
 
 #include "grpc/health/v1/health.pb-c.h"
@@ -26,11 +27,13 @@ static int find_service(const struct grpc_server *s, str name)
 static enum err read_request(const struct grpc_server *s, str request, int *ret_who,
                              struct error *e)
 {
-    health_request *r = grpc__health__v1__health_check_request__unpack(NULL, request.len,
-                                                                       (const uint8_t *)request.p);
-    if (!r)
+    health_request *r;
+    enum err err =
+        message_unpack(request, &grpc__health__v1__health_check_request__descriptor, &r, e);
+    if (err == ERR_DATA_LOSS)
         return FAIL(e, ERR_INVALID_ARGUMENT, "grpc.health.request",
                     "the request is not a HealthCheckRequest");
+    TRY(err);
     *ret_who = find_service(s, str_c(r->service));
     grpc__health__v1__health_check_request__free_unpacked(r, NULL);
     return ERR_OK;

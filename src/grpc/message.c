@@ -2,6 +2,8 @@
 
 #include "base/macro.h"
 
+#include <stdlib.h>
+
 #define REQUEST_MAX KIB(64)
 
 enum err message_pack(const ProtobufCMessage *m, struct buf *to, struct error *e)
@@ -14,9 +16,28 @@ enum err message_pack(const ProtobufCMessage *m, struct buf *to, struct error *e
     return ERR_OK;
 }
 
+/* protobuf-c does not tell malformed from out of memory. */
+static void *note_failure(void *exhausted, size_t n)
+{
+    void *p = malloc(n);
+    *(bool *)exhausted |= !p;
+    return p;
+}
+
+static void release(void *exhausted, void *p)
+{
+    (void)exhausted;
+    free(p);
+}
+
 enum err message_unpack(str bytes, const ProtobufCMessageDescriptor *d, void *ret, struct error *e)
 {
-    ProtobufCMessage *m = protobuf_c_message_unpack(d, NULL, bytes.len, (const uint8_t *)bytes.p);
+    bool exhausted = false;
+    ProtobufCAllocator allocator = {note_failure, release, &exhausted};
+    ProtobufCMessage *m =
+        protobuf_c_message_unpack(d, &allocator, bytes.len, (const uint8_t *)bytes.p);
+    if (!m && exhausted)
+        return FAIL_NOMEM(e);
     if (!m)
         return FAIL(e, ERR_DATA_LOSS, "message.malformed", "the server's answer cannot be read");
     *(ProtobufCMessage **)ret = m;

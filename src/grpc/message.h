@@ -8,7 +8,8 @@
 
 /* Appends the serialized message. */
 enum err message_pack(const ProtobufCMessage *m, struct buf *to, struct error *e);
-/* *ret: release with protobuf_c_message_free_unpacked(…, NULL). DATA_LOSS: no such message. */
+/* *ret: release with protobuf_c_message_free_unpacked(…, NULL). DATA_LOSS: no such message.
+ * RESOURCE_EXHAUSTED: no memory for it. */
 enum err message_unpack(str bytes, const ProtobufCMessageDescriptor *d, void *ret, struct error *e);
 
 struct message_call {

@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/macro.h"
+#include "grpc/message.h"
 
 #include "grpc/reflection/v1/reflection.pb-c.h"
 
@@ -121,12 +122,13 @@ static enum err answer(const struct reflection *r, reflection_request *q, struct
 enum err reflection_answer(const struct reflection *r, str request, struct buf *out,
                            struct error *e)
 {
-    reflection_request *q =
-        v1(server_reflection_request__unpack)(NULL, request.len, (const uint8_t *)request.p);
-    if (!q)
+    reflection_request *q;
+    enum err err = message_unpack(request, &v1(server_reflection_request__descriptor), &q, e);
+    if (err == ERR_DATA_LOSS)
         return FAIL(e, ERR_INVALID_ARGUMENT, "grpc.reflection.request",
                     "the request is not a ServerReflectionRequest");
-    enum err err = answer(r, q, out, e);
+    TRY(err);
+    err = answer(r, q, out, e);
     v1(server_reflection_request__free_unpacked)(q, NULL);
     return err;
 }

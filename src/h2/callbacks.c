@@ -79,10 +79,10 @@ static int on_invalid_header(nghttp2_session *ng, const nghttp2_frame *f, const 
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
-/* RFC 6585 5: 431. gRPC clients show the HTTP status. */
-static void refuse_headers(struct h2_stream *s)
+/* RFC 6585 5: 431, which gRPC clients show; without memory 503, UNAVAILABLE for them. */
+static void refuse_headers(struct h2_stream *s, bool too_big)
 {
-    struct h2_header h = {STR(":status"), STR("431")};
+    struct h2_header h = {STR(":status"), too_big ? STR("431") : STR("503")};
     struct error ignored;
     if (h2_stream_respond(s, &h, 1, NULL, NULL, &ignored) == ERR_OK)
         h2_stream_stop_reading(s);
@@ -113,9 +113,10 @@ static void deliver_block(struct h2_conn *hc, struct h2_stream *s)
     bool server = hc->env->shared->server;
     bool too_big = h2_block_too_big(hc->block);
     const struct h2_header *h = h2_block_fields(hc->block, &n);
-    if (too_big && server && !s->responded)
-        refuse_headers(s);
-    else if (too_big)
+    bool unusable = too_big || h2_block_lost(hc->block);
+    if (unusable && server && !s->responded)
+        refuse_headers(s, too_big);
+    else if (unusable)
         h2_stream_reset(s, NGHTTP2_ENHANCE_YOUR_CALM);
     else if (!s->final && !server && is_interim(h, n))
         return;

@@ -27,7 +27,12 @@ void h2_block_deinit(struct h2_block *b)
 
 bool h2_block_too_big(const struct h2_block *b)
 {
-    return b->size > b->max || b->bytes.failed || b->spans.failed;
+    return b->size > b->max;
+}
+
+bool h2_block_lost(const struct h2_block *b)
+{
+    return b->bytes.failed || b->spans.failed || (b->spans.len && !b->fields);
 }
 
 void h2_block_add(struct h2_block *b, str name, str value)

@@ -21,8 +21,10 @@ struct h2_block {
 void h2_block_init(struct h2_block *b, size_t max);
 void h2_block_deinit(struct h2_block *b);
 void h2_block_add(struct h2_block *b, str name, str value);
-/* Larger than allowed (or memory is out): the fields are incomplete. */
+/* Larger than allowed: the fields are incomplete. */
 bool h2_block_too_big(const struct h2_block *b);
+/* There was no memory for it; known after h2_block_fields. */
+bool h2_block_lost(const struct h2_block *b);
 /* The fields, valid until the block changes; NULL when memory is out or the block is empty. */
 const struct h2_header *h2_block_fields(struct h2_block *b, size_t *ret_n);
 
