@@ -15,9 +15,8 @@
 #define CALLS_MAX  5000
 #define SKILL_KIND 43 /* ApiResourceKind.skill */
 #define LOST_MAX   20 /* what libraries keep for threads; a leak would be there many times */
-* /
 
-    static struct error e;
+static struct error e;
 static struct config config;
 static struct server *server;
 static unsigned version; /* what is pushed differs with it */
