@@ -7,13 +7,13 @@ import socket
 import threading
 import time
 import zipfile
-from concurrent import futures
 
 import grpc
 
-from support import archives, wire
+from support import archives, liars, wire
 from support.check import check, contains, equal, lacks
 from support.cli import Cli
+from support.liars import chunks
 from support.paths import discard
 from support.tap import run, test
 
@@ -21,63 +21,12 @@ GOOD = archives.make({"SKILL.md": "# Good\n", "run.sh": "#!/bin/sh\n"})
 GOOD_HASH = archives.sha256(GOOD)
 
 
-class Liar:
-    """Answers each method with what `answers` says: bytes, a list of bytes, or (code, text)."""
-
-    def __init__(self):
-        self.answers = {}
-        self.seen = {}
-        self.server = grpc.server(futures.ThreadPoolExecutor(4))
-        self.server.add_generic_rpc_handlers((self,))
-        self.port = self.server.add_insecure_port("127.0.0.1:0")
-        self.server.start()
-
-    def service(self, details):
-        name = details.method.rpartition("/")[2]
-
-        def unary(request, context):
-            self.seen[name] = request
-            answer = self.answers.get(name, b"")
-            if isinstance(answer, threading.Event):  # never answers while the test runs
-                answer.wait(30)
-                return b""
-            if isinstance(answer, tuple):
-                context.abort(*answer)
-            return answer
-
-        def stream(request, context):
-            self.seen[name] = request
-            answer = self.answers.get(name, [])
-            if isinstance(answer, tuple):
-                context.abort(*answer)
-            yield from answer
-
-        if name == "streamArtifact":
-            return grpc.unary_stream_rpc_method_handler(stream)
-        return grpc.unary_unary_rpc_method_handler(unary)
-
-    def address(self, host):
-        return f"{host}:{self.port}"
-
-
-liar = Liar()
+liar = liars.Liar()
 cli = Cli(liar)
 
 
 def skill(version_hash=GOOD_HASH, **metadata):
-    fields = {"name": "Good", "slug": "good", "org": "local", "id": "x", **metadata}
-    return wire.skill.Skill(
-        metadata=wire.resource.ApiResourceMetadata(**fields),
-        spec=wire.skill.SkillSpec(skill_md="# Good\n", tag="v1"),
-        status=wire.skill.SkillStatus(version_hash=version_hash,
-                                      artifact_storage_key=f"skills/{version_hash}.zip"),
-    ).SerializeToString()
-
-
-def chunks(data, size=1 << 20, total=None, shift=0):
-    total = len(data) if total is None else total
-    return [wire.io.ArtifactChunk(total=total, offset=at + shift, data=data[at:at + size])
-            .SerializeToString() for at in range(0, len(data), size)]
+    return liars.skill(version_hash, **metadata)
 
 
 def pull_fails(text, code=1):
@@ -250,9 +199,10 @@ def a_failing_stream():
 
 @test
 def a_server_that_is_not_serving():
+    liar.answers = {"Check": b"\x08\x02", "get": (grpc.StatusCode.UNIMPLEMENTED, "unknown")}
+    equal(cli("server", "status").code, 3, "it tells no state: perhaps it is another program")
     liar.answers = {"Check": b"\x08\x02"}
-    done = cli("server", "status")
-    equal(done.code, 3)
+    contains(cli("server", "status").ok().out, "Healthy:  no")
     liar.answers = {"Check": b"\x08\x01"}
     contains(cli("server", "status").ok().out, "Healthy:  yes")
 
