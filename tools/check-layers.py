@@ -17,11 +17,12 @@ MAY_USE = {
     "grpc": {"base", "net", "h2", "proto"},
     "api": {"base", "digest", "skill", "store", "grpc", "h2", "net", "proto"},
     "agent": {"base", "digest", "skillmd", "zip", "grpc", "proto"},
-    "cli": {"base", "digest", "skillmd", "zip", "grpc", "proto", "agent"},
+    "sandbox": {"base"},
+    "cli": {"base", "digest", "skillmd", "zip", "grpc", "proto", "agent", "sandbox"},
     "server": None,  # wires everything together
 }
 # What a folder shows to the others; the rest of its headers is its own business.
-CONTRACTS = {"store": {"store.h"}, "meta": {"meta.h"}, "skillmd": {"skillmd.h"},
+CONTRACTS = {"sandbox": {"sandbox.h"}, "store": {"store.h"}, "meta": {"meta.h"}, "skillmd": {"skillmd.h"},
              "zip": {"zip.h", "pack.h", "unpack.h"}}
 
 

@@ -193,6 +193,11 @@ static enum err descend(int dirfd, const char *name, mode_t mode, int *ret_fd, s
     return ERR_OK;
 }
 
+enum err sys_symlinkat(const char *target, int dirfd, const char *name, struct error *e)
+{
+    return symlinkat(target, dirfd, name) < 0 ? SYS_FAIL(e, "symlinkat", " \"%s\"", name) : ERR_OK;
+}
+
 enum err sys_mkdir_parents(const char *path, mode_t mode, struct error *e)
 {
     CLEANUP(sys_closep) int fd = -1;

@@ -56,6 +56,8 @@ enum err sys_renameat_noreplace(int from_dirfd, const char *from, int to_dirfd, 
 enum err sys_exchange(int a_dirfd, const char *a, int b_dirfd, const char *b, struct error *e);
 enum err sys_unlinkat(int dirfd, const char *name, int flags, struct error *e);
 enum err sys_mkdirat(int dirfd, const char *name, mode_t mode, struct error *e);
+/* A symbolic link. ALREADY_EXISTS when the name is taken. */
+enum err sys_symlinkat(const char *target, int dirfd, const char *name, struct error *e);
 /* mkdir -p of an absolute or relative path; every directory it makes has `mode` exactly and its
  * parent is fsynced. Existing directories are left as they are. */
 enum err sys_mkdir_parents(const char *path, mode_t mode, struct error *e);

@@ -212,8 +212,7 @@ enum err sys_pidfd_wait(int pidfd, int64_t timeout_ms, bool *ret_ended, struct e
 
 /* --- /proc ------------------------------------------------------------------------------------ */
 
-/* A small file of /proc as a C string; false when it cannot be read. */
-static bool proc_read(pid_t pid, const char *name, char *out, size_t size)
+bool sys_proc_read(pid_t pid, const char *name, char *out, size_t size)
 {
     char path[64];
     struct error e;
@@ -243,7 +242,8 @@ bool sys_proc_is(pid_t pid, const char *name)
     (void)snprintf(link, sizeof link, "/proc/%d/exe", (int)pid);
     if (read_link(link, exe, &e) == ERR_OK)
         return exe_is(str_c(exe), str_c(name));
-    return proc_read(pid, "comm", comm, sizeof comm) && str_eq(str_trim(str_c(comm)), str_c(name));
+    return sys_proc_read(pid, "comm", comm, sizeof comm) &&
+           str_eq(str_trim(str_c(comm)), str_c(name));
 }
 
 /* proc(5): after the name in parentheses (which may hold anything) come the fields from 3 on;
@@ -265,7 +265,7 @@ enum err sys_proc_uptime(pid_t pid, int64_t *ret_s, struct error *e)
     char stat[1024];
     uint64_t ticks;
     struct timespec now;
-    if (!proc_read(pid, "stat", stat, sizeof stat) || !start_ticks(str_c(stat), &ticks))
+    if (!sys_proc_read(pid, "stat", stat, sizeof stat) || !start_ticks(str_c(stat), &ticks))
         return FAIL(e, ERR_NOT_FOUND, "sys.no_process", "no process %d", (int)pid);
     if (clock_gettime(CLOCK_BOOTTIME, &now) < 0)
         return PROC_FAIL(e, "clock_gettime");

@@ -44,6 +44,9 @@ enum err sys_pidfd_signal(int pidfd, int sig, struct error *e);
  * parent counts as ended. */
 enum err sys_pidfd_wait(int pidfd, int64_t timeout_ms, bool *ret_ended, struct error *e);
 
+/* What one read gives of the small file /proc/<pid>/<name>, as a C string; false when it cannot be
+ * read. */
+bool sys_proc_read(pid_t pid, const char *name, char *out, size_t size);
 /* Whether the process runs an executable of that base name (by /proc/<pid>/exe, also after the
  * file was replaced; by /proc/<pid>/comm where exe may not be read). */
 bool sys_proc_is(pid_t pid, const char *name);

@@ -27,17 +27,30 @@ enum cli_exit {
 /* An error with this reason is a usage error: exit 2 and a pointer to --help. */
 #define CLI_USAGE "cli.usage"
 
+#define CLI_LIST_MAX 64
+
+/* An option that may be given several times. */
+struct cli_list {
+    const char *items[CLI_LIST_MAX];
+    size_t n;
+};
+
 /* Where the option tables store what was given. */
 struct cli_args {
     bool help, version, json, tls, no_start, dry_run, yes, deleted, all, force, archive_only,
-        strict, frozen, offline, backward, copy;
+        strict, frozen, offline, backward, copy, net, best_effort;
     const char *server, *ca_file, *org, *tag, *name, *zip, *page_token, *files_from, *refs_file,
-        *lock, *root, *format, *max_size;
+        *lock, *root, *format, *max_size, *workspace, *memory, *file_size, *disk, *output;
+    struct cli_list env, binds;
     uint64_t budget;               /* 0 = not given */
     uint64_t timeout_s;            /* 0 = not given */
     uint64_t limit;                /* 0 = not given */
+    uint64_t time_limit_s;         /* 0 = not given */
+    uint64_t processes;            /* 0 = not given */
     const char *const *positional; /* in the words given to opt_parse */
     size_t n_positional;
+    bool dashes;     /* "--" was among the words */
+    size_t n_before; /* of the arguments, how many were before it */
 };
 
 struct cli {
@@ -81,7 +94,7 @@ extern const struct command cmd_apply, cmd_audit, cmd_skill, cmd_server, cmd_ver
 extern const struct command cmd_skill_push, cmd_skill_get, cmd_skill_list, cmd_skill_versions,
     cmd_skill_files, cmd_skill_show, cmd_skill_tag, cmd_skill_delete, cmd_skill_pull;
 extern const struct command cmd_agent, cmd_agent_resolve, cmd_agent_fetch, cmd_agent_mount,
-    cmd_agent_unmount, cmd_agent_prompt;
+    cmd_agent_unmount, cmd_agent_prompt, cmd_agent_exec, cmd_agent_run;
 extern const struct command cmd_cache, cmd_cache_prune;
 extern const struct command cmd_server_start, cmd_server_stop, cmd_server_status, cmd_server_run;
 

@@ -39,13 +39,13 @@ const struct command cmd_skill = {
 };
 
 static const struct command *const agent_subs[] = {
-    &cmd_agent_resolve, &cmd_agent_fetch,  &cmd_agent_mount,
-    &cmd_agent_unmount, &cmd_agent_prompt, NULL,
+    &cmd_agent_resolve, &cmd_agent_fetch, &cmd_agent_mount, &cmd_agent_unmount,
+    &cmd_agent_prompt,  &cmd_agent_exec,  &cmd_agent_run,   NULL,
 };
 
 const struct command cmd_agent = {
     .name = "agent",
-    .summary = "skills for an agent: resolve, fetch, mount, prompt",
+    .summary = "skills for an agent: resolve, fetch, mount, prompt, run",
     .text =
         "What an agent needs of its skills: exact versions, verified files, a place to run them\n"
         "from, and the text for its prompt. References come as arguments, from --refs-file, or "

@@ -105,6 +105,15 @@ struct parser {
     struct cli_args *args;
 };
 
+static enum err append(const struct opt *o, const char *value, struct cli_list *list,
+                       struct error *e)
+{
+    if (list->n == ARRAY_SIZE(list->items))
+        return USAGE(e, "--%s is given more than %zu times", o->long_name, list->n);
+    list->items[list->n++] = value;
+    return ERR_OK;
+}
+
 static enum err store(const struct opt *o, const char *value, struct cli_args *args,
                       struct error *e)
 {
@@ -117,6 +126,8 @@ static enum err store(const struct opt *o, const char *value, struct cli_args *a
     case OPT_STRING:
         *(const char **)to = value;
         return ERR_OK;
+    case OPT_LIST:
+        return append(o, value, to, e);
     case OPT_NUMBER:
         if (!str_to_u64(str_c(value), &n) || n < o->min || n > o->max)
             return USAGE(e, "--%s needs a number from %llu to %llu, not \"%s\"", o->long_name,
@@ -182,6 +193,8 @@ static enum err parse_word(struct parser *p, const char *word, bool *no_more, st
     if (word[2] != '\0')
         return parse_long(p, word + 2, e);
     *no_more = true;
+    p->args->dashes = true;
+    p->args->n_before = p->args->n_positional;
     return ERR_OK;
 }
 

@@ -2,20 +2,21 @@
  * Options as data: a table row per option, parsed, listed in --help and completed by the shell.
  *
  * Syntax: --name, --name=VALUE, --name VALUE, -n, -nVALUE, -n VALUE, -ab for flags, -- ends the
- * options; options and arguments mix. The last one given wins. No abbreviations of long names.
+ * options; options and arguments mix. The last one given wins, but for lists, which keep all. No
+ * abbreviations of long names.
  */
 #ifndef STIGMER_CLI_OPT_H
 #define STIGMER_CLI_OPT_H
 
 #include "cli/cli.h"
 
-enum opt_kind { OPT_FLAG, OPT_STRING, OPT_NUMBER };
+enum opt_kind { OPT_FLAG, OPT_STRING, OPT_NUMBER, OPT_LIST };
 
 struct opt {
     char short_name; /* 0 = none */
     enum opt_kind kind;
     const char *long_name;
-    size_t offset;   /* in struct cli_args: bool, const char * or uint64_t */
+    size_t offset;   /* in struct cli_args: bool, const char *, uint64_t or struct cli_list */
     const char *arg; /* "TAG"; NULL for a flag. "FILE" completes to files */
     const char *text;
     uint64_t min, max; /* of a number */
@@ -29,6 +30,10 @@ struct opt {
 #define OPT_ROW_STRING(s, l, member, a, txt)                                                       \
     {                                                                                              \
         (s), OPT_STRING, (l), OPT_IN(member), (a), (txt), 0, 0                                     \
+    }
+#define OPT_ROW_LIST(s, l, member, a, txt)                                                         \
+    {                                                                                              \
+        (s), OPT_LIST, (l), OPT_IN(member), (a), (txt), 0, 0                                       \
     }
 #define OPT_ROW_NUMBER(s, l, member, a, lo, hi, txt)                                               \
     {                                                                                              \

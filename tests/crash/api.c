@@ -52,7 +52,9 @@ static void name_of(char out[NAME_MAX_LEN], const char *epoch, unsigned client, 
 
 static void tag_text(char out[8], unsigned tag)
 {
-    (void)snprintf(out, 8, tag ? "t%u" : "", tag);
+    (void)snprintf(out, 8, "t%u", tag);
+    if (tag == 0)
+        out[0] = '\0';
 }
 
 static enum err push(struct grpc_client *c, char *name, const struct op *op, struct error *e)

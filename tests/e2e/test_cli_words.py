@@ -18,7 +18,7 @@ COMMANDS = ["apply", "audit", "skill push", "skill get", "skill list", "skill ve
             "skill show", "skill files", "skill tag", "skill pull", "skill delete",
             "server start", "server stop",
             "server status", "server run", "agent resolve", "agent fetch",
-            "agent mount", "agent unmount", "agent prompt", "cache prune", "version", "completion", "help"]
+            "agent mount", "agent unmount", "agent prompt", "agent exec", "agent run", "cache prune", "version", "completion", "help"]
 TOP = ["apply", "audit", "skill", "agent", "cache", "server", "version", "completion", "help"]
 GROUPS = ["skill", "agent", "cache", "server"]
 

@@ -7,6 +7,7 @@ static const struct opt table[] = {
     OPT_ROW_FLAG('f', "force", force, "force"),
     OPT_ROW_STRING('t', "tag", tag, "TAG", "tag"),
     OPT_ROW_NUMBER(0, "limit", limit, "N", 1, 100, "limit"),
+    OPT_ROW_LIST('e', "env", env, "NAME", "env"),
     OPT_ROW_END,
 };
 static const struct opt *const options[] = {table, opt_table_json, NULL};
@@ -72,6 +73,35 @@ TEST(two_dashes_end_the_options)
     CHECK_STR(str_c(a.positional[1]), STR("-"));
 }
 
+TEST(where_the_two_dashes_were_is_known)
+{
+    struct cli_args a;
+    struct error e;
+    CHECK_OK(PARSE(&a, &e, "ref", "--", "--yes"), &e);
+    CHECK(a.dashes);
+    CHECK_INT(a.n_before, 1);
+    CHECK_INT(a.n_positional, 2);
+    CHECK_OK(PARSE(&a, &e, "ref"), &e);
+    CHECK(!a.dashes);
+}
+
+TEST(lists_keep_all)
+{
+    const char *words[2 * (CLI_LIST_MAX + 1)];
+    struct cli_args a;
+    struct error e;
+    CHECK_OK(PARSE(&a, &e, "ref"), &e);
+    CHECK_INT(a.env.n, 0);
+    CHECK_OK(PARSE(&a, &e, "--env", "A", "-eB", "ref", "--env=C"), &e);
+    CHECK_INT(a.env.n, 3);
+    CHECK_STR(str_c(a.env.items[0]), STR("A"));
+    CHECK_STR(str_c(a.env.items[2]), STR("C"));
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        words[i] = i % 2 ? "X" : "--env";
+    CHECK_ERR(opt_parse(&cmd, words, ARRAY_SIZE(words), &a, &e), ERR_INVALID_ARGUMENT, &e);
+    CHECK_CONTAINS(str_c(e.msg), STR("--env is given more than 64 times"));
+}
+
 TEST(help_ends_all_checks)
 {
     struct cli_args a;
@@ -119,7 +149,7 @@ TEST(numbers_are_bounded)
 TEST(iteration_covers_every_table_and_help)
 {
     struct opt_iter it = {.cmd = &cmd};
-    const char *const want[] = {"yes", "force", "tag", "limit", "json", "help"};
+    const char *const want[] = {"yes", "force", "tag", "limit", "env", "json", "help"};
     for (size_t i = 0; i < ARRAY_SIZE(want); i++)
         CHECK_STR(str_c(opt_next(&it)->long_name), str_c(want[i]));
     CHECK(!opt_next(&it));
