@@ -86,6 +86,7 @@ static enum err stream(struct receiver *r, struct error *e)
     digest_to_hex(&r->d->hash, hex);
     (void)snprintf(key, sizeof key, "skills/%s.zip", hex);
     m.artifact_storage_key = key;
+    m.offset = (int64_t)r->size;
     TRY(message_pack(&m.base, &request, e));
     struct grpc_request call = {
         .path = AGENT_QUERY("streamArtifact"),

@@ -11,10 +11,10 @@
 
 /* On the loop (ret_defer given) only what was verified before is opened; otherwise *ret_defer. */
 static enum err open_requested(struct api *api, str request, bool *ret_defer, struct artifact *ret,
-                               struct error *e)
+                               int64_t *ret_offset, struct error *e)
 {
     str key;
-    TRY(request_artifact(request, &key, e));
+    TRY(request_artifact(request, &key, ret_offset, e));
     bool ready = true;
     TRY(skill_open_artifact(api->skills, key, ret_defer != NULL, &ready, ret, e));
     if (ret_defer)
@@ -26,7 +26,8 @@ enum err artifact_get(void *service, struct grpc_context *c, str request, struct
                       bool *ret_defer, struct error *e)
 {
     CLEANUP(artifact_deinit) struct artifact art = ARTIFACT_INIT;
-    TRY(api_status(c, open_requested(service, request, ret_defer, &art, e), e));
+    int64_t ignored;
+    TRY(api_status(c, open_requested(service, request, ret_defer, &art, &ignored, e), e));
     if (ret_defer && *ret_defer)
         return ERR_OK;
     reply_artifact_head(art.len, &reply->message.head);
@@ -40,7 +41,7 @@ enum err artifact_get(void *service, struct grpc_context *c, str request, struct
 
 struct download {
     struct artifact artifact;
-    uint64_t sent;
+    uint64_t sent; /* from the archive's start */
     char request_id[sizeof((struct grpc_context){0}.request_id)];
 };
 
@@ -78,13 +79,19 @@ enum err artifact_stream(void *service, struct grpc_context *c, str request,
                          struct grpc_reply *reply, bool *ret_defer, struct error *e)
 {
     CLEANUP(artifact_deinit) struct artifact art = ARTIFACT_INIT;
-    TRY(api_status(c, open_requested(service, request, ret_defer, &art, e), e));
+    int64_t offset;
+    TRY(api_status(c, open_requested(service, request, ret_defer, &art, &offset, e), e));
     if (ret_defer && *ret_defer)
         return ERR_OK;
+    if ((uint64_t)offset > art.len)
+        return FAIL(e, ERR_INVALID_ARGUMENT, "api.offset",
+                    "validation error: offset: value must be at most the archive's %llu bytes",
+                    (unsigned long long)art.len);
     struct download *d = calloc(1, sizeof(*d));
     if (!d)
         return FAIL_NOMEM(e);
     d->artifact = art;
+    d->sent = (uint64_t)offset;
     art = ARTIFACT_INIT;
     memcpy(d->request_id, c->request_id, sizeof(d->request_id));
     reply->next = download_next;

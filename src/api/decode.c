@@ -33,8 +33,10 @@ static bool cut_bytes(str *s, uint64_t n, str *ret)
     return true;
 }
 
-/* Cuts one field off *s; *ret_value is empty for other wire types than LENGTH. */
-static bool cut_field(str *s, uint32_t *ret_number, unsigned *ret_type, str *ret_value)
+/* Cuts one field off *s; *ret_value is empty for other wire types than LENGTH, *ret_n is the number
+ * of a VARINT. */
+static bool cut_field(str *s, uint32_t *ret_number, unsigned *ret_type, str *ret_value,
+                      uint64_t *ret_n)
 {
     uint64_t key, n;
     if (!cut_varint(s, &key) || key >> 3 == 0 || key >> 3 > 0x1fffffff)
@@ -43,7 +45,7 @@ static bool cut_field(str *s, uint32_t *ret_number, unsigned *ret_type, str *ret
     *ret_type = key & 7;
     switch (*ret_type) {
     case WIRE_VARINT:
-        return cut_varint(s, &n);
+        return cut_varint(s, ret_n);
     case WIRE_FIXED64:
         return cut_bytes(s, 8, ret_value);
     case WIRE_FIXED32:
@@ -97,8 +99,9 @@ static enum err check_strings(const ProtobufCMessageDescriptor *type, str bytes,
     while (bytes.len > 0) {
         uint32_t number;
         unsigned wire_type;
+        uint64_t n;
         str value = STR_NULL;
-        if (!cut_field(&bytes, &number, &wire_type, &value))
+        if (!cut_field(&bytes, &number, &wire_type, &value, &n))
             return malformed(type, e);
         const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field(type, number);
         if (!f || wire_type != WIRE_LENGTH)
@@ -151,8 +154,9 @@ enum err decode_text(const ProtobufCMessageDescriptor *type, str bytes, str *ret
     while (bytes.len > 0) {
         uint32_t number;
         unsigned wire_type;
+        uint64_t n;
         str value = STR_NULL;
-        if (!cut_field(&bytes, &number, &wire_type, &value) ||
+        if (!cut_field(&bytes, &number, &wire_type, &value, &n) ||
             (number == 1 && wire_type != WIRE_LENGTH))
             return malformed(type, e);
         if (number != 1)
@@ -161,4 +165,17 @@ enum err decode_text(const ProtobufCMessageDescriptor *type, str bytes, str *ret
         *ret = value; /* the last one counts */
     }
     return ERR_OK;
+}
+
+int64_t decode_number(str bytes, uint32_t wanted)
+{
+    uint32_t number;
+    unsigned wire_type;
+    uint64_t n = 0;
+    int64_t found = 0;
+    str value;
+    while (cut_field(&bytes, &number, &wire_type, &value, &n))
+        if (number == wanted && wire_type == WIRE_VARINT)
+            found = (int64_t)n; /* the last one counts */
+    return found;
 }

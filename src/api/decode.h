@@ -16,8 +16,10 @@
  * not UTF-8 or holds a NUL. RESOURCE_EXHAUSTED: the arena is full. */
 enum err decode_message(const ProtobufCMessageDescriptor *type, str bytes, struct arena *a,
                         ProtobufCMessage **ret, struct error *e);
-/* For a type whose only field is the string 1 (an id, a key): a view into bytes, which may hold
+/* For a type whose only string is field 1 (an id, a key): a view into bytes, which may hold
  * NULs. A name like that is nobody's, which the caller finds out by looking it up. */
 enum err decode_text(const ProtobufCMessageDescriptor *type, str bytes, str *ret, struct error *e);
+/* The int64 field `wanted` of a message that decode_text took; 0 when it is not there. */
+int64_t decode_number(str bytes, uint32_t wanted);
 
 #endif

@@ -119,11 +119,15 @@ enum err request_by_hash(str bytes, struct arena *a, struct skill_ref *ret, stru
     return check_end(&c, e);
 }
 
-enum err request_artifact(str bytes, str *ret_key, struct error *e)
+enum err request_artifact(str bytes, str *ret_key, int64_t *ret_offset, struct error *e)
 {
+    enum { OFFSET = 2 };
     TRY(decode_text(&pb_skill(get_artifact_request__descriptor), bytes, ret_key, e));
+    *ret_offset = decode_number(bytes, OFFSET);
     struct check c = CHECK_INIT;
     check_required(&c, "artifact_storage_key", ret_key->len);
+    if (*ret_offset < 0)
+        check_add(&c, "offset", "value must not be negative");
     return check_end(&c, e);
 }
 

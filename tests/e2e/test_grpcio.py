@@ -125,6 +125,22 @@ def default_client_limit_is_met_by_streaming():
 
 
 @test
+def a_stream_begins_at_any_offset():
+    data = archives.numbered(5, size=3 * archives.MIB)
+    key = client.push("Offset", data).status.artifact_storage_key
+    for offset in (0, 1, archives.MIB - 1, archives.MIB, archives.MIB + 1, len(data) - 1, len(data)):
+        pieces = list(client.stream(key, offset))
+        check(b"".join(p.data for p in pieces) == data[offset:], f"from {offset}")
+        equal([p.offset for p in pieces], list(range(offset, len(data), archives.MIB)))
+        equal({p.total for p in pieces} or {len(data)}, {len(data)})
+    for offset in (len(data) + 1, (1 << 63) - 1):
+        fails(grpc.StatusCode.INVALID_ARGUMENT, "offset: value must be at most", next,
+              client.stream(key, offset))
+    fails(grpc.StatusCode.INVALID_ARGUMENT, "offset: value must not be negative", next,
+          client.stream(key, -1))
+
+
+@test
 def ninety_five_mebibytes_both_ways():
     data = archives.bulk_of_archive(95 * archives.MIB).archive("both ways")
     idle = process.rss_kib(server.pid)

@@ -173,9 +173,11 @@ def errors_have_classes_of_their_own():
     raises(NotFoundError, "skill artifact not found", ask, "get_artifact", f"skills/{'0' * 64}.zip")
     raises(IntegrityError, "not the key", ask, "get_artifact", "../secret")
     raises(UnavailableError, "UNAVAILABLE", ask, "get", "x", endpoint="127.0.0.1:1")
-    liar.answers = {"get": threading.Event()}
+    release = threading.Event()
+    liar.answers = {"get": release}
     raises(UnavailableError, "DEADLINE_EXCEEDED", ask, "get", "x", endpoint=liar.address(),
            timeout=0.3)
+    release.set()
     liar.answers["get"] = b"\xff\xff"
     raises(IntegrityError, "cannot be read", ask, "get", "x", endpoint=liar.address())
 

@@ -37,7 +37,9 @@ static void id(str in, struct arena *a, struct result *r)
 static void artifact(str in, struct arena *a, struct result *r)
 {
     (void)a;
-    r->code = request_artifact(in, &r->texts[0], &r->e);
+    int64_t offset = 0;
+    r->code = request_artifact(in, &r->texts[0], &offset, &r->e);
+    FUZZ_CHECK(r->code != ERR_OK || offset >= 0);
 }
 
 static void reference(str in, struct arena *a, struct result *r)

@@ -137,8 +137,9 @@ class Client:
         return self.queries.getArtifact(io.GetArtifactRequest(artifact_storage_key=key),
                                         **call).artifact
 
-    def stream(self, key, **call):
-        return self.queries.streamArtifact(io.GetArtifactRequest(artifact_storage_key=key), **call)
+    def stream(self, key, offset=0, **call):
+        return self.queries.streamArtifact(io.GetArtifactRequest(
+            artifact_storage_key=key, offset=offset), **call)
 
     def find(self, **fields):
         return self.queries.findAll(reference.FindApiResourcesRequest(**fields))

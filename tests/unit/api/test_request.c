@@ -315,9 +315,35 @@ TEST(ids_and_keys_are_required)
         check_answer(request_id(rows[i].bytes, &got, &e), &e, rows[i].id);
         if (!rows[i].id)
             CHECK_STR(got, rows[i].want);
-        check_answer(request_artifact(rows[i].bytes, &got, &e), &e, rows[i].key);
+        int64_t offset = -1;
+        check_answer(request_artifact(rows[i].bytes, &got, &offset, &e), &e, rows[i].key);
         if (!rows[i].key)
             CHECK_STR(got, rows[i].want);
+    }
+}
+
+TEST(a_download_begins_where_the_request_says)
+{
+    static const struct {
+        str bytes;
+        int64_t want;
+        const char *error;
+    } rows[] = {
+        {STR("\x0a\x01x"), 0, NULL},
+        {STR("\x0a\x01x\x10\x00"), 0, NULL},
+        {STR("\x10\xac\x02\x0a\x01x"), 300, NULL},
+        {STR("\x10\x05\x10\x06\x0a\x01x"), 6, NULL}, /* the last one counts */
+        {STR("\x12\x01z\x0a\x01x"), 0, NULL},        /* no number */
+        {STR("\x0a\x01x\x10\xff\xff\xff\xff\xff\xff\xff\xff\x7f"), INT64_MAX, NULL},
+        {STR("\x0a\x01x\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), -1,
+         "validation error: offset: value must not be negative"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct error e = {0};
+        str key;
+        int64_t offset = 0;
+        check_answer(request_artifact(rows[i].bytes, &key, &offset, &e), &e, rows[i].error);
+        CHECK(offset == rows[i].want);
     }
 }
 
