@@ -46,10 +46,18 @@ enum err agent_slot_open(const struct agent_cache *c, const struct digest *hash,
     return ERR_OK;
 }
 
+/* Nothing is not worth keeping. */
+static bool holds_bytes(const struct agent_slot *s)
+{
+    struct stat st;
+    struct error ignored;
+    return sys_fstat(s->fd, &st, &ignored) == ERR_OK && st.st_size > 0;
+}
+
 void agent_slot_close(struct agent_slot *s, bool keep)
 {
     struct error ignored; /* a file that stays is found by the next fetch, or by prune */
-    if (s->fd >= 0 && !keep)
+    if (s->fd >= 0 && !(keep && holds_bytes(s)))
         (void)sys_unlinkat(s->cache->downloads, s->hex, 0, &ignored);
     sys_closep(&s->fd);
 }

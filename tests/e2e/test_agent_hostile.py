@@ -315,7 +315,7 @@ def a_tag_that_goes_back_to_an_older_version():
     contains(done.out, newer_hash)
     contains(done.err, GOOD_HASH)
     equal((agent.home / "skills.lock").read_text(), locked, "unchanged")
-    moved = agent.json("resolve", "--allow-backward", REF)["moves"]
+    moved = agent.json("agent", "resolve", "--allow-backward", REF)["moves"]
     equal([(m["old"]["versionHash"], m["new"]["versionHash"], m["backward"]) for m in moved],
           [(newer_hash, GOOD_HASH, True)])
     contains((agent.home / "skills.lock").read_text(), GOOD_HASH)

@@ -20,7 +20,7 @@ class Agent(Cli):
         return self("agent", *args, **options)
 
     def json(self, *args, **options):
-        return json.loads(self("agent", *args, "--json", **options).ok().out)
+        return json.loads(self(*args, "--json", **options).ok().out)
 
     def entries(self, part):
         """Names in a part of the cache: skills, manifests, downloads, trash."""
