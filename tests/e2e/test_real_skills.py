@@ -10,7 +10,9 @@ import fnmatch
 import hashlib
 import json
 import os
+import shutil
 import stat
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -44,6 +46,13 @@ environment = {"PATH": os.environ["PATH"], "HOME": str(work), "NO_COLOR": "1",
 def stigmer(*arguments, **options):
     done = run(CLI, *arguments, env=environment, **options)
     check(done.returncode == 0, f"stigmer {arguments}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def stigmer_bytes(*arguments, **options):
+    done = subprocess.run([str(CLI), *arguments], env=environment, capture_output=True, check=False,
+                          **options)
+    check(done.returncode == 0, done.stderr.decode())
     return done.stdout
 
 
@@ -104,8 +113,12 @@ def same_manifest(reference, expected):
           (len(expected), sum(len(data) for data, _ in expected.values())))
 
 
+pushed = {}  # reference -> directory
+
+
 def round_trip(skill, org):
     """Push, look at the record, pull by hash and by tag, compare; the second push is the same."""
+    pushed[f"@{org}/{skill.name}:v1"] = skill
     stigmer("skill", "push", skill, "--org", org, "--tag", "v1")
     record = json.loads(stigmer("skill", "get", f"@{org}/{skill.name}", "--json"))
     hashed = record["status"]["versionHash"]
@@ -133,6 +146,64 @@ def package_test(name, sha512, org):
 
 for index, (package, checksum) in enumerate(PACKAGES.items()):
     package_test(package, checksum, f"org{index}")
+
+
+HEAD = ("\n\n## Available Skills\n\nThe following skills provide specialized capabilities. Each skill "
+        "includes instructions and executable tools.\n")
+
+
+def section(hashes):
+    """What the prompt must say, from the published files."""
+    parts = []
+    for reference, hashed in hashes.items():
+        text = (pushed[reference] / "SKILL.md").read_bytes().decode()
+        parts.append(f"\n### SKILL: {pushed[reference].name}\nLOCATION: /bin/skills/{hashed}/\n\n{text}\n")
+    return HEAD + "".join(parts)
+
+
+def agents_files(root, hashes):
+    """Mounted below root without write bits: the published files, byte for byte."""
+    for reference, hashed in hashes.items():
+        expected = {path: (data, mode & ~0o222) for path, (data, mode)
+                    in expected_files(pushed[reference]).items()}
+        same_tree(pulled_files(root / "bin" / "skills" / hashed), expected, reference)
+
+
+@test
+def agents_get_the_published_skills_and_keep_them():
+    """Resolved by tag, locked, fetched, mounted, prompted; then an update behind the tag."""
+    if not pushed:
+        tap.skip("no skill was fetched")
+    pushed["@local/calculator:v1"] = ROOT / "examples" / "calculator"
+    stigmer("skill", "push", ROOT / "examples" / "calculator", "--tag", "v1")
+    home = {"cwd": work / "agent"}
+    home["cwd"].mkdir()
+    resolved = stigmer("agent", "resolve", *pushed, **home)
+    hashes = {r: h for h, r in (line.split() for line in resolved.splitlines())}
+    equal(list(hashes), list(pushed), "in order")
+    locked = (work / "agent" / "skills.lock").read_bytes()
+    for line, reference in zip(stigmer("agent", "fetch", *pushed, **home).splitlines(), pushed):
+        same_tree(pulled_files(Path(line)), expected_files(pushed[reference]), reference)
+    stigmer("agent", "mount", "--copy", "--root", work / "one", "--frozen", *pushed, **home)
+    agents_files(work / "one", hashes)
+    prompt = stigmer_bytes("agent", "prompt", *pushed, **home)
+    equal(prompt.decode(), section(hashes), "the prompt, byte for byte")
+    for n, (reference, skill) in enumerate(list(pushed.items())[:3]):
+        newer = work / f"newer-{n}" / skill.name
+        shutil.copytree(skill, newer)
+        (newer / "SKILL.md").write_text("# Another one\n")
+        stigmer("skill", "push", newer, "--org", reference[1:].split("/")[0], "--tag", "v1")
+    stigmer("agent", "mount", "--copy", "--root", work / "two", "--frozen", **home)
+    agents_files(work / "two", hashes)
+    equal(stigmer_bytes("agent", "prompt", "--frozen", *pushed, **home), prompt, "unchanged")
+    equal(stigmer("agent", "resolve", "--frozen", *pushed, **home), resolved, "unchanged")
+    equal((work / "agent" / "skills.lock").read_bytes(), locked, "unchanged")
+    moved = json.loads(stigmer("agent", "resolve", "--json", *pushed, **home))["moves"]
+    equal(sorted(m["reference"] for m in moved), sorted(list(pushed)[:3]), "without --frozen they move")
+    equal({m["old"]["versionHash"] for m in moved}, {hashes[r] for r in list(pushed)[:3]})
+    for root in ("one", "two"):
+        stigmer("agent", "unmount", "--root", work / root, **home)
+    tap.note(f"{len(hashes)} skills")
 
 
 @test
