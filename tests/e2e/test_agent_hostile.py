@@ -55,14 +55,20 @@ def nothing_came_in(downloads=()):
 
 
 COMMANDS = (("fetch", REF), ("mount", "--root", agent.root, REF),
-            ("mount", "--copy", "--root", agent.root, REF), ("prompt", REF))
+            ("mount", "--copy", "--root", agent.root, REF), ("prompt", REF),
+           ("exec", REF, "--", "touch", agent.home / "ran"))
+
+
+def exit_code(command):
+    return 125 if command[0] == "exec" else 1
 
 
 def refused(pieces, text, version_hash=GOOD_HASH, commands=COMMANDS, options=(), downloads=()):
     liar.answers = {"getByReference": liars.skill(version_hash), "streamArtifact": pieces}
     for command in commands:
-        done = agent.agent(*command, *options).failed(1, text)
+        done = agent.agent(command[0], *options, *command[1:]).failed(exit_code(command), text)
         equal(done.out, "", "nothing is printed")
+        check(not (agent.home / "ran").exists(), "nothing has run")
         lacks(done.err, "\x1b")
         nothing_came_in(downloads)
 
@@ -202,7 +208,7 @@ def answers_about_something_else():
         liar.answers = {"getByReference": liars.skill(GOOD_HASH, **fields),
                         "streamArtifact": chunks(GOOD)}
         for command in (("resolve", REF), *COMMANDS):
-            agent.agent(*command).failed(1, part)
+            agent.agent(*command).failed(exit_code(command), part)
             nothing_came_in()
     for answer in (b"", liars.skill("x"), liars.skill("A" * 64), liars.skill(GOOD_HASH + "0")):
         liar.answers["getByReference"] = answer
@@ -308,7 +314,7 @@ def a_tag_that_goes_back_to_an_older_version():
         contains(done.err, part)
     equal((agent.home / "skills.lock").read_text(), locked, "unchanged")
     liar.answers["streamArtifact"] = from_offset(newer)
-    for command in COMMANDS:
+    for command in COMMANDS[:4]:
         agent.agent(*command).ok()  # what is locked is what counts
         lacks(str(agent.entries("skills")), GOOD_HASH)
     done = agent.agent("resolve", "--frozen", REF).ok()
@@ -332,8 +338,9 @@ def a_cache_that_was_tampered_with_is_fetched_again_or_refused():
     (skill / "run.sh").write_text("evil\n")
     liar.answers["streamArtifact"] = chunks(archives.make({"SKILL.md": "# Evil\n"}))
     for command in COMMANDS:
-        agent.agent(*command).failed(1, "damaged")
+        agent.agent(*command).failed(exit_code(command), "damaged")
         equal(agent.mounted(), [])
+        check(not (agent.home / "ran").exists(), "nothing has run")
     liar.answers["streamArtifact"] = from_offset(GOOD)
     agent.agent("fetch", REF).ok()
     equal((skill / "run.sh").read_text(), "#!/bin/sh\n")
