@@ -7,9 +7,10 @@ import stat
 import subprocess
 import threading
 
-from support import archives, tap
-from support.agents import Agent
+from support import archives, isolation, tap
+from support.agents import Agent, remove
 from support.check import check, contains, equal, lacks
+from support.isolation import users
 from support.paths import discard
 from support.server import Server
 from support.tap import test
@@ -360,6 +361,25 @@ def unmounting_one_or_all():
     agent.agent("unmount", "--root", agent.root).ok()
     equal(agent.mounted(), [])
     equal(agent.agent("fetch", "--offline", f"un-a@{one}").ok().err, "", "the cache is as it was")
+
+
+@test
+def who_may_not_mount_gets_copies():
+    """An ordinary user: the same files, which their owner cannot write to either."""
+    hash_ = push("Ordinary", {"run.sh": "echo\n", "d/x": "1"})
+    user = isolation.Agent(server, users()[-1])
+    try:
+        place = user.directory("own") / "root"
+        answer = json.loads(user("agent", "mount", "--json", "--root", place, "ordinary").ok().out)
+        equal([m["kind"] for m in answer], ["copy"])
+        equal(modes(place / "bin" / "skills" / hash_),
+              {"SKILL.md": "0o444", "run.sh": "0o555", "d": "0o555", "d/x": "0o444"})
+        user("agent", "mount", "--root", place, "ordinary").ok()
+        user("agent", "mount", "--root", "/proc/x", "ordinary").failed(1, "no skills can be put below")
+        user("agent", "unmount", "--root", place).ok()
+        equal(os.listdir(place / "bin" / "skills"), [])
+    finally:
+        remove(user.home)
 
 
 @test
