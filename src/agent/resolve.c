@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+enum { ACTOR_MAX = 256 };
+
 #define ANSWER_MAX MIB(4) /* a SKILL.md of 1 MiB and the fields around it */
 
 struct resolver {
@@ -25,15 +27,14 @@ void agent_resolution_deinit(struct agent_resolution *r)
 /* --- one question --------------------------------------------------------------------------------
  */
 
-static enum err ask(struct agent_remote *remote, const struct ref *r, PB_SKILL(Skill) * *ret,
-                    struct error *e)
+static enum err ask(struct agent_remote *remote, const char *path, const struct ref *r,
+                    const ProtobufCMessageDescriptor *type, void *ret, struct error *e)
 {
     char text[1024];
     struct grpc_client *client;
     PB_RES(ApiResourceReference) w = PB_RES_C(API_RESOURCE_REFERENCE__INIT);
-    const struct message_call call = {.path = AGENT_QUERY("getByReference"),
-                                      .timeout_ms = remote->call_timeout_ms,
-                                      .answer_max = ANSWER_MAX};
+    const struct message_call call = {
+        .path = path, .timeout_ms = remote->call_timeout_ms, .answer_max = ANSWER_MAX};
     TRY(agent_remote_client(remote, &client, e));
     w.org = text;
     w.slug = w.org + r->org.len + 1;
@@ -43,7 +44,7 @@ static enum err ask(struct agent_remote *remote, const struct ref *r, PB_SKILL(S
     if (r->org.len)
         w.scope = PB_RES_C(API_RESOURCE_OWNER_SCOPE__organization);
     w.kind = AI__STIGMER__COMMONS__APIRESOURCE__APIRESOURCEKIND__API_RESOURCE_KIND__skill;
-    return message_call(client, &call, &w.base, &pb_skill(skill__descriptor), ret, e);
+    return message_call(client, &call, &w.base, type, ret, e);
 }
 
 static enum err wrong(struct error *e, const char *what)
@@ -75,6 +76,11 @@ static int64_t ns_of(const PB_TIMESTAMP *t)
     return t->seconds * NS_PER_S + MIN(MAX(t->nanos, 0), (int32_t)NS_PER_S - 1);
 }
 
+static bool is_actor(str id)
+{
+    return id.len <= ACTOR_MAX && utf8_valid(id);
+}
+
 static void take_audit(const PB_SKILL(Skill) * s, struct agent_pin *p)
 {
     const PB_RES(ApiResourceAudit) *audit = s->status->audit;
@@ -83,7 +89,7 @@ static void take_audit(const PB_SKILL(Skill) * s, struct agent_pin *p)
         return;
     p->pushed_ns = ns_of(info->updated_at);
     p->pushed_by = info->updated_by ? str_c(info->updated_by->id) : STR_NULL;
-    if (p->pushed_by.len > 256 || !utf8_valid(p->pushed_by))
+    if (!is_actor(p->pushed_by))
         p->pushed_by = STR_NULL;
 }
 
@@ -115,7 +121,7 @@ static enum err resolve_remote(struct resolver *v, const struct ref *r, struct a
 {
     PB_SKILL(Skill) *s = NULL;
     v->to->asked = true;
-    TRY(ask(v->remote, r, &s, e));
+    TRY(ask(v->remote, AGENT_QUERY("getByReference"), r, &pb_skill(skill__descriptor), &s, e));
     enum err err = take_answer(r, s, ret, e);
     if (err == ERR_OK && !keep_texts(&v->to->arena, r, ret))
         err = FAIL_NOMEM(e);
@@ -135,7 +141,27 @@ static bool copy_pin(struct arena *a, const struct agent_pin *from, struct agent
            arena_dup(a, from->tag, &to->tag) && arena_dup(a, from->pushed_by, &to->pushed_by);
 }
 
-static enum err add_move(struct resolver *v, const struct agent_pin *old,
+/* Who moved the tag, and when: for people, so that a server that cannot tell is no error. */
+static enum err tell_mover(struct resolver *v, const struct ref *r, struct agent_move *move,
+                           struct error *e)
+{
+    PB_SKILL(SkillTag) *t = NULL;
+    struct error ignored;
+    struct digest hash;
+    if (ask(v->remote, AGENT_QUERY("getTag"), r, &pb_skill(skill_tag__descriptor), &t, &ignored) !=
+        ERR_OK)
+        return ERR_OK;
+    bool ok = true;
+    if (digest_from_hex(str_c(t->version_hash), &hash) && digest_eq(&hash, &move->new->hash) &&
+        t->moved_by && is_actor(str_c(t->moved_by->id))) {
+        move->moved_ns = ns_of(t->moved_at);
+        ok = arena_dup(&v->to->arena, str_c(t->moved_by->id), &move->moved_by);
+    }
+    protobuf_c_message_free_unpacked(&t->base, NULL);
+    return ok ? ERR_OK : FAIL_NOMEM(e);
+}
+
+static enum err add_move(struct resolver *v, const struct ref *r, const struct agent_pin *old,
                          const struct agent_pin *answer, bool *ret_back, struct error *e)
 {
     struct agent_pin *copy = ARENA_NEW(&v->to->arena, struct agent_pin);
@@ -143,8 +169,9 @@ static enum err add_move(struct resolver *v, const struct agent_pin *old,
         return FAIL_NOMEM(e);
     *copy = *answer;
     *ret_back = answer->pushed_ns < old->pushed_ns;
-    v->to->moves[v->to->n_moves++] = (struct agent_move){old, copy, *ret_back};
-    return ERR_OK;
+    struct agent_move *move = &v->to->moves[v->to->n_moves++];
+    *move = (struct agent_move){.old = old, .new = copy, .back = *ret_back};
+    return tell_mover(v, r, move, e);
 }
 
 static enum err went_back(struct error *e)
@@ -164,7 +191,7 @@ static enum err update(struct resolver *v, const struct ref *r, const struct age
     if (err != ERR_OK && !frozen)
         return err;
     if (err == ERR_OK && !digest_eq(&answer.hash, &old->hash))
-        TRY(add_move(v, old, &answer, &back, e));
+        TRY(add_move(v, r, old, &answer, &back, e));
     if (frozen)
         return copy_pin(&v->to->arena, old, ret) ? ERR_OK : FAIL_NOMEM(e);
     if (back && !(v->flags & AGENT_RESOLVE_BACKWARD))

@@ -14,6 +14,8 @@
 struct agent_move {
     const struct agent_pin *old, *new; /* in the lock file; in the answer */
     bool back;                         /* to a version that was pushed before the old one */
+    int64_t moved_ns; /* when its tag was pointed there; 0 = the server does not say */
+    str moved_by;     /* by whom */
 };
 
 struct agent_failure {

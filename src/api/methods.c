@@ -21,6 +21,7 @@
 #define FILES_MAX    (MIB(1) + KIB(256))
 
 #define STATE_MAX KIB(4)
+#define TAG_MAX   KIB(64)
 
 /* A handler's own memory for each byte of its answer: the text as a record, once more for protobuf,
  * and what belongs to it. */
@@ -114,6 +115,16 @@ static enum err get_by_hash(struct call *c, struct error *e)
 }
 HANDLER(get_by_hash)
 
+static enum err get_tag(struct call *c, struct error *e)
+{
+    struct skill_ref ref;
+    struct skill_tag tag;
+    TRY(request_reference(c->request, &c->a, &ref, e));
+    TRY(skill_tag(c->skills, &ref, &c->a, &tag, e));
+    return reply_tag(&tag, &c->a, c->out, e);
+}
+HANDLER(get_tag)
+
 static enum err find_all(struct call *c, struct error *e)
 {
     struct skill_find query;
@@ -182,6 +193,7 @@ const struct grpc_method api_methods[] = {
     {QUERY("get"), GRPC_INLINE, REQUEST_MAX, handle_get, NULL, ONE_SKILL},
     {QUERY("getByReference"), GRPC_INLINE, REQUEST_MAX, handle_get_by_reference, NULL, ONE_SKILL},
     {QUERY("getByTag"), GRPC_INLINE, REQUEST_MAX, handle_get_by_tag, NULL, ONE_SKILL},
+    {QUERY("getTag"), GRPC_INLINE, REQUEST_MAX, handle_get_tag, NULL, .max_reply = TAG_MAX},
     {QUERY("getByHash"), GRPC_INLINE, REQUEST_MAX, handle_get_by_hash, NULL, ONE_SKILL},
     {QUERY("getArtifact"), GRPC_INLINE, REQUEST_MAX, artifact_get, NULL, .n_files = 1},
     {QUERY("streamArtifact"), GRPC_INLINE, REQUEST_MAX, artifact_stream, NULL, .n_files = 2},

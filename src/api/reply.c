@@ -253,6 +253,21 @@ enum err reply_versions(const struct skill_list *l, struct arena *a, struct buf 
     return pack(&b, &m.base, out, e);
 }
 
+enum err reply_tag(const struct skill_tag *t, struct arena *a, struct buf *out, struct error *e)
+{
+    struct builder b = {.a = a};
+    PB_TIMESTAMP moved_at;
+    PB_RES(ApiResourceAuditActor) moved_by = PB_RES_C(API_RESOURCE_AUDIT_ACTOR__INIT);
+    PB_SKILL(SkillTag) m = PB_SKILL_C(SKILL_TAG__INIT);
+    fill_time(&moved_at, t->moved_at_ns);
+    moved_by.id = text(&b, t->moved_by);
+    m.tag = text(&b, t->tag);
+    m.version_hash = hash_text(&b, &t->hash);
+    m.moved_at = &moved_at;
+    m.moved_by = &moved_by;
+    return pack(&b, &m.base, out, e);
+}
+
 static PB_SKILL(SkillFile) * build_file(struct builder *b, const struct skill_file *f)
 {
     PB_SKILL(SkillFile) *m = make(b, 1, sizeof(*m));

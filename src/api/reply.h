@@ -20,6 +20,8 @@ enum err reply_list(const struct skill_list *l, struct arena *a, struct buf *out
 /* SkillVersionList. */
 enum err reply_versions(const struct skill_list *l, struct arena *a, struct buf *out,
                         struct error *e);
+/* SkillTag. */
+enum err reply_tag(const struct skill_tag *t, struct arena *a, struct buf *out, struct error *e);
 /* SkillFileList. */
 enum err reply_files(const struct skill_file_list *l, struct arena *a, struct buf *out,
                      struct error *e);

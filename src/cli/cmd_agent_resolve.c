@@ -17,6 +17,17 @@ static void print_version(const struct term *t, const char *label, const struct 
     term_printf(t, "\n");
 }
 
+static void print_mover(const struct term *t, const struct agent_move *m)
+{
+    char moved[SKILL_TIME_MAX];
+    if (!m->moved_ns)
+        return;
+    skill_format_time(m->moved_ns / NS_PER_S, moved);
+    term_printf(t, "  moved %s UTC by ", moved);
+    term_foreign(t, m->moved_by.len ? m->moved_by : STR("nobody known"));
+    term_printf(t, "\n");
+}
+
 static void print_moves(const struct agent_session *s)
 {
     const struct term *t = &s->c->err;
@@ -28,6 +39,7 @@ static void print_moves(const struct agent_session *s)
         term_printf(t, m->back ? " went back to an older version\n" : "\n");
         print_version(t, "old", m->old);
         print_version(t, "new", m->new);
+        print_mover(t, m);
     }
 }
 
@@ -52,8 +64,9 @@ static json_t *of_pin(const struct agent_pin *p)
 
 static json_t *of_move(const struct agent_move *m)
 {
-    return json_pack("{so so so sb}", "reference", json_of_text(m->old->reference), "old",
-                     of_pin(m->old), "new", of_pin(m->new), "backward", m->back);
+    return json_pack("{so so so sb so so}", "reference", json_of_text(m->old->reference), "old",
+                     of_pin(m->old), "new", of_pin(m->new), "backward", m->back, "movedAt",
+                     of_time(m->moved_ns), "movedBy", json_of_text(m->moved_by));
 }
 
 static enum err print_json(const struct agent_session *s, const char *lock, struct error *e)

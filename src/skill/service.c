@@ -48,6 +48,37 @@ enum err skill_resolve(struct skill_service *s, const struct skill_ref *ref, str
     return record_load(&t, &head, seq, RECORD_TEXT, a, ret, e);
 }
 
+/* `latest` moves with each push. */
+static enum err tag_of(struct meta_txn *t, const struct skill_ref *ref, struct arena *a,
+                       struct skill_tag *ret, struct error *e)
+{
+    uint64_t seq;
+    struct skill version;
+    struct meta_skill head;
+    struct meta_tag tag;
+    TRY(record_find(t, ref, false, a, &head, e));
+    TRY(record_find_version(t, &head, ref, &seq, e));
+    TRY(record_load(t, &head, seq, 0, a, &version, e));
+    *ret =
+        (struct skill_tag){STR("latest"), version.hash, version.updated_at_ns, version.updated_by};
+    if (record_is_latest(ref->version))
+        return ERR_OK;
+    TRY(meta_tag_get(t, head.number, ref->version, a, &tag, e));
+    *ret = (struct skill_tag){ref->version, version.hash, tag.moved_at_ns, tag.moved_by};
+    return ERR_OK;
+}
+
+enum err skill_tag(struct skill_service *s, const struct skill_ref *ref, struct arena *a,
+                   struct skill_tag *ret, struct error *e)
+{
+    CLEANUP(meta_read_end) struct meta_txn t = META_TXN_INIT;
+    if (record_is_hash(ref->version))
+        return FAIL(e, ERR_INVALID_ARGUMENT, "skill.tag_hash",
+                    "version: a hash always means the same version; give a tag");
+    TRY(meta_read_begin(s->meta, &t, e));
+    return tag_of(&t, ref, a, ret, e);
+}
+
 static enum err no_artifact(str key, struct error *e)
 {
     return FAIL(e, ERR_NOT_FOUND, "skill.artifact_not_found", "skill artifact not found: %.*s",

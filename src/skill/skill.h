@@ -107,6 +107,17 @@ struct skill_ref {
 enum err skill_resolve(struct skill_service *s, const struct skill_ref *ref, struct arena *a,
                        struct skill *ret, struct error *e);
 
+struct skill_tag {
+    str tag; /* "latest" for a reference without a version */
+    struct digest hash;
+    int64_t moved_at_ns;
+    str moved_by;
+};
+
+/* Where the tag in ref->version points. INVALID_ARGUMENT: that is a hash. Else as skill_resolve. */
+enum err skill_tag(struct skill_service *s, const struct skill_ref *ref, struct arena *a,
+                   struct skill_tag *ret, struct error *e);
+
 /* [blocks] Takes the skill out of the live set; *ret is what it was. actor as in skill_push. */
 enum err skill_delete(struct skill_service *s, str id, str actor, struct arena *a,
                       struct skill *ret, struct error *e);

@@ -172,7 +172,7 @@ def a_moved_tag_is_shown_with_both_versions_and_locked():
     done = agent.agent("resolve", "--frozen").ok()
     equal(done.out, f"{old}  @local/moving:stable\n")
     for part in ("Moved: @local/moving:stable\n", f"  old {old}, pushed 20", f"  new {new}, pushed 20",
-                 " UTC by system\n"):
+                 "  moved 20", " UTC by system\n"):
         contains(done.err, part)
     equal(LOCK.read_text(), before, "--frozen changes nothing")
     done = agent.agent("resolve").ok()
@@ -186,6 +186,8 @@ def a_moved_tag_is_shown_with_both_versions_and_locked():
     move = agent.json("agent", "resolve", "--allow-backward")["moves"][0]
     equal((move["reference"], move["old"]["versionHash"], move["new"]["versionHash"], move["backward"]),
           ("@local/moving:stable", new, old, True))
+    equal(move["movedBy"], "system")
+    check(move["movedAt"] > move["old"]["pushedAt"] > move["new"]["pushedAt"], "moved after both pushes")
     equal(pins()["@local/moving:stable"]["hash"], old)
     unlock()
 

@@ -330,6 +330,31 @@ def a_tag_that_goes_back_to_an_older_version():
 
 
 @test
+def who_moved_a_tag_is_told_only_when_it_fits():
+    newer = archives.sha256(archives.make({"SKILL.md": "# Newer\n"}))
+
+    def tag(version_hash, who, seconds=1950000000):
+        made = wire.io.SkillTag(tag="v1", version_hash=version_hash)
+        made.moved_at.seconds, made.moved_by.id = seconds, who
+        return made.SerializeToString()
+
+    for answer, told in ((tag(newer, "Ann"), "  moved 2031-10-17 10:40:00 UTC by Ann\n"),
+                         (tag(newer, ""), " UTC by nobody known\n"),
+                         (tag(newer, "\x1b[31mA\u202e"), " UTC by \\x1b[31mA\\u{202e}\n"),
+                         (tag(GOOD_HASH, "Ann"), None), (tag("x", "Ann"), None), (tag(newer, "A" * 300), None),
+                         (tag(newer, "Ann", -5), None), (b"", None), (b"\xff", None),
+                         ((grpc.StatusCode.UNIMPLEMENTED, "no"), None)):
+        honest(pushed=1900000000)
+        agent.agent("resolve", REF).ok()
+        liar.answers = {"getByReference": liars.skill(newer, pushed=2000000000), "getTag": answer}
+        done = agent.agent("resolve", REF).ok()
+        contains(done.err, f"  new {newer}")
+        (contains if told else lacks)(done.err, told or "  moved ")
+        (agent.home / "skills.lock").unlink()
+    agent.forget()
+
+
+@test
 def a_cache_that_was_tampered_with_is_fetched_again_or_refused():
     honest()
     agent.agent("fetch", REF).ok()

@@ -193,6 +193,28 @@ def moving_tags():
 
 
 @test
+def a_tag_says_since_when_it_points_there():
+    first = client.push("Since", A, tag="t")
+    pushed = client.tag("since", "t")
+    equal((pushed.tag, pushed.version_hash, pushed.moved_by.id), ("t", HASH_A, "system"))
+    equal(pushed.moved_at, first.status.audit.spec_audit.updated_at, "since its push")
+    second = client.push("Since", B, tag="u")
+    latest = client.tag("since")
+    equal((latest.tag, latest.version_hash, latest.moved_at),
+          ("latest", HASH_B, second.status.audit.spec_audit.updated_at))
+    equal(client.tag("since", "latest"), latest)
+    client.move_tag("since", "u", "t")
+    moved = client.tag("since", "t")
+    equal(moved.version_hash, HASH_B)
+    check(moved.moved_at.ToNanoseconds() > latest.moved_at.ToNanoseconds(), "after both pushes")
+    client.move_tag("since", "u", "t")
+    equal(client.tag("since", "t"), moved, "pointing it there again changes nothing")
+    fails(NOT_FOUND, "skill version not found: since:none", client.tag, "since", "none")
+    fails(NOT_FOUND, "skill not found: nothing", client.tag, "nothing", "t")
+    fails(grpc.StatusCode.INVALID_ARGUMENT, "give a tag", client.tag, "since", HASH_A)
+
+
+@test
 def lists_page_through_everything_once():
     for n in range(45):
         client.push(f"Item {n:02}", A, org="listed")

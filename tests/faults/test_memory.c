@@ -196,6 +196,7 @@ static const struct rpc rpcs[] = {
     {QUERY("getByReference"), reference, NULL, false},
     {QUERY("getByTag"), by_tag, NULL, false},
     {QUERY("getByHash"), by_hash, NULL, false},
+    {QUERY("getTag"), reference, NULL, false},
     {QUERY("getArtifact"), artifact, NULL, false},
     {QUERY("streamArtifact"), artifact, NULL, true},
     {QUERY("findAll"), nothing, NULL, false},

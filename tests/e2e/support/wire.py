@@ -53,6 +53,7 @@ UNARY = {
     f"{QUERY_PATH}/getByReference": reference.ApiResourceReference,
     f"{QUERY_PATH}/getArtifact": io.GetArtifactRequest,
     f"{QUERY_PATH}/getByTag": io.GetSkillByTagRequest,
+    f"{QUERY_PATH}/getTag": reference.ApiResourceReference,
     f"{QUERY_PATH}/getByHash": io.GetSkillByHashRequest,
     f"{QUERY_PATH}/findAll": reference.FindApiResourcesRequest,
     f"{QUERY_PATH}/listVersions": io.ListSkillVersionsRequest,
@@ -132,6 +133,9 @@ class Client:
     def by_hash(self, slug, version_hash, org="", scope=0):
         return self.queries.getByHash(io.GetSkillByHashRequest(
             slug=slug, version_hash=version_hash, org=org, scope=scope))
+
+    def tag(self, slug, version="", org="", scope=0):
+        return self.queries.getTag(ref(slug, version, org, scope))
 
     def artifact(self, key, **call):
         return self.queries.getArtifact(io.GetArtifactRequest(artifact_storage_key=key),

@@ -440,6 +440,46 @@ TEST(versions_are_listed)
     end();
 }
 
+static void check_tag(const char *version, const char *tag, const char *hash)
+{
+    PB_RES(ApiResourceReference) ref = PB_RES_C(API_RESOURCE_REFERENCE__INIT);
+    ref.slug = (char *)"calc";
+    ref.version = (char *)version;
+    CHECK_OK(ask(QUERY "getTag", &ref.base), &error);
+    PB_SKILL(SkillTag) *t = pb_skill(skill_tag__unpack)(NULL, reply.message.head.len,
+                                                        (const uint8_t *)reply.message.head.p);
+    CHECK(t && t->moved_at && t->moved_by);
+    CHECK_STR(str_c(t->tag), str_c(tag));
+    CHECK_STR(str_c(t->version_hash), str_c(hash));
+    CHECK(t->moved_at->seconds > 0);
+    CHECK_STR(str_c(t->moved_by->id), STR("system"));
+    pb_skill(skill_tag__free_unpacked)(t, NULL);
+    drop_reply();
+}
+
+TEST(a_tag_says_where_it_points_and_who_moved_it)
+{
+    begin();
+    PB_RES(ApiResourceReference) ref = PB_RES_C(API_RESOURCE_REFERENCE__INIT);
+    char one[SHA256_HEX_LEN + 1], two[SHA256_HEX_LEN + 1];
+    memcpy(one, pushed("calc", "local", "v1", "one"), sizeof one);
+    memcpy(two, pushed("calc", "local", "v2", "two"), sizeof two);
+    check_tag("v1", "v1", one);
+    check_tag("v2", "v2", two);
+    check_tag("latest", "latest", two);
+    check_tag("", "latest", two);
+    ref.slug = (char *)"calc";
+    ref.version = (char *)"v9";
+    check_fails(ask(QUERY "getTag", &ref.base), ERR_NOT_FOUND, "skill version not found: calc:v9");
+    ref.version = one;
+    check_fails(ask(QUERY "getTag", &ref.base), ERR_INVALID_ARGUMENT,
+                "version: a hash always means the same version; give a tag");
+    ref.slug = (char *)"nope";
+    ref.version = (char *)"v1";
+    check_fails(ask(QUERY "getTag", &ref.base), ERR_NOT_FOUND, "skill not found: nope");
+    end();
+}
+
 TEST(files_are_listed)
 {
     begin();
