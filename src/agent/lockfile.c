@@ -1,7 +1,6 @@
 #include "agent/lockfile.h"
 
 #include "agent/lockfile_json.h"
-#include "base/hex.h"
 #include "base/macro.h"
 #include "base/sys.h"
 
@@ -120,27 +119,28 @@ static enum err place_open(const char *path, struct place *ret, struct error *e)
     return sys_openat(AT_FDCWD, ret->dir, O_RDONLY | O_DIRECTORY, 0, &ret->dirfd, e);
 }
 
-static enum err write_beside(const struct place *p, const char *beside, str text, struct error *e)
+/* Whoever writes holds the directory's lock: what has this name then, somebody left when killed. */
+#define BESIDE ".skills-lock-new"
+
+static enum err write_beside(const struct place *p, str text, struct error *e)
 {
     CLEANUP(sys_closep) int fd = -1;
-    TRY(sys_openat(p->dirfd, beside, O_WRONLY | O_CREAT | O_EXCL, 0666, &fd, e));
+    enum err err = sys_unlinkat(p->dirfd, BESIDE, 0, e);
+    if (err != ERR_OK && err != ERR_NOT_FOUND)
+        return err;
+    TRY(sys_openat(p->dirfd, BESIDE, O_WRONLY | O_CREAT | O_EXCL, 0666, &fd, e));
     TRY(sys_write_full(fd, text.p, text.len, e));
     return sys_fsync(fd, e);
 }
 
 static enum err replace(const struct place *p, str text, struct error *e)
 {
-    uint8_t random[8];
-    char hex[2 * sizeof random + 1], beside[64];
     struct error ignored;
-    TRY(sys_random(random, sizeof random, e));
-    hex_encode(random, sizeof random, hex);
-    (void)snprintf(beside, sizeof beside, ".skills-lock-%s", hex);
-    enum err err = write_beside(p, beside, text, e);
+    enum err err = write_beside(p, text, e);
     if (err == ERR_OK)
-        err = sys_renameat(p->dirfd, beside, p->dirfd, p->name, e);
+        err = sys_renameat(p->dirfd, BESIDE, p->dirfd, p->name, e);
     if (err != ERR_OK) {
-        (void)sys_unlinkat(p->dirfd, beside, 0, &ignored);
+        (void)sys_unlinkat(p->dirfd, BESIDE, 0, &ignored);
         return err;
     }
     return sys_fsync(p->dirfd, e);

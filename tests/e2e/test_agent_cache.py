@@ -2,6 +2,7 @@
 """The cache of `stigmer agent`: verified on each use, one download for many processes, whole after kill -9
 at any point, offline, and pruned."""
 
+import json
 import os
 import random
 import re
@@ -14,7 +15,7 @@ import time
 import grpc
 
 from support import archives, liars, tap, wire
-from support.agents import Agent
+from support.agents import Agent, remove
 from support.check import check, contains, equal, lacks
 from support.cli import Cli
 from support.liars import chunks
@@ -293,6 +294,69 @@ def killed_at_any_call_while_damage_is_healed_the_cache_works():
         is_tidy([HASH])
 
     killed_at_every_call(("agent", "fetch", REF), damage, settle)
+
+
+@test
+def killed_at_any_call_of_a_prune_the_cache_works():
+    if SANITIZED:
+        tap.skip("sanitizers cannot be traced")
+    refs = [REF, store(6000)]
+
+    def settle():
+        agent.agent("fetch", *refs).ok()
+        whole(agent.cache / "skills" / HASH, modes=MODES)
+        agent("cache", "prune").ok()
+        is_tidy(sorted(ref.rpartition("@")[2] for ref in refs))
+
+    killed_at_every_call(("cache", "prune", "--max-size", "0"),
+                         lambda: agent.agent("fetch", *refs).ok(), settle)
+
+
+@test
+def killed_at_any_call_of_a_mount_there_is_all_of_it_or_none():
+    if SANITIZED:
+        tap.skip("sanitizers cannot be traced")
+    agent.agent("fetch", REF).ok()
+    place = agent.root / "bin" / "skills" / HASH
+    read_only = {path: mode & ~0o222 for path, mode in MODES.items()}
+
+    def settle():
+        if place.exists():
+            whole(place, modes=read_only)
+        agent.agent("mount", "--copy", "--root", agent.root, REF).ok()
+        whole(place, modes=read_only)
+        equal(agent.mounted(), [HASH], "nothing half done is left")
+
+    killed_at_every_call(("agent", "mount", "--copy", "--root", str(agent.root), REF),
+                         lambda: remove(agent.root), settle)
+    agent.unmount()
+
+
+@test
+def killed_at_any_call_of_a_resolve_the_lock_file_is_whole():
+    if SANITIZED:
+        tap.skip("sanitizers cannot be traced")
+    lock, other = agent.home / "skills.lock", "1" * 64
+    old = liars.skill(HASH)
+    new = liars.skill(other)
+
+    def pinned():
+        return [pin["hash"] for pin in json.loads(lock.read_text())["skills"]]
+
+    def prepare():
+        lock.unlink(missing_ok=True)
+        liar.answers["getByReference"] = old
+        agent.agent("resolve", "@local/good").ok()
+        liar.answers["getByReference"] = new
+
+    def settle():
+        check(pinned() in ([HASH], [other]), "the old one or the new one")
+        agent.agent("resolve", "@local/good").ok()
+        equal(pinned(), [other])
+        equal([name for name in os.listdir(agent.home) if "lock" in name], ["skills.lock"], "alone")
+
+    killed_at_every_call(("agent", "resolve", "@local/good"), prepare, settle)
+    lock.unlink()
 
 
 # --- pruning ---------------------------------------------------------------------------------------
