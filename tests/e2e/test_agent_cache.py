@@ -247,7 +247,7 @@ def killed_at_every_call(args, prepare, settle):
     """SIGKILL when each of its calls begins; then settle()."""
     prepare()
     counts = traced(*args)
-    n = 0
+    n = n_killed = 0
     for name, count in counts.items():
         for k in range(1, count + 1):
             prepare()
@@ -256,11 +256,13 @@ def killed_at_every_call(args, prepare, settle):
                  "-e", f"inject={name}:signal=KILL:when={k}", *agent.command(args)],
                 env=agent.environment(None), cwd=agent.home, capture_output=True, check=False,
                 timeout=120)
-            check(done.returncode in (-9, 137), f"{name} {k}: killed, not {done.returncode}")
+            # How often a socket is read and written depends on when what comes.
+            check(done.returncode in (-9, 137, 0), f"{name} {k}: {done.returncode} {done.stderr}")
+            n_killed += done.returncode != 0
             settle()
             n += 1
-    tap.note(f"{n} places")
-    check(n > 30, f"{n} places")
+    tap.note(f"{n_killed} places")
+    check(n_killed > 30 and n_killed > 0.9 * n, f"killed at {n_killed} of {n} places")
 
 
 @test

@@ -9,8 +9,8 @@ from . import wire
 
 
 class Liar:
-    """Answers each method with what `answers` says: bytes, an iterable of bytes for streamArtifact,
-    (code, text), or a function of the request that returns one of these."""
+    """Answers each method with what `answers` says: bytes, an iterable of bytes for streamArtifact
+    (and, as its last item, perhaps (code, text)), (code, text), or a function of the request that returns one of these."""
 
     def __init__(self):
         self.answers = {}
@@ -41,7 +41,10 @@ class Liar:
             return self.answer(name, request, context, b"")
 
         def stream(request, context):
-            yield from self.answer(name, request, context, [])
+            for piece in self.answer(name, request, context, []):
+                if isinstance(piece, tuple):
+                    context.abort(*piece)
+                yield piece
 
         if name == "streamArtifact":
             return grpc.unary_stream_rpc_method_handler(stream)
