@@ -88,7 +88,7 @@ _Noreturn static void become(const struct sys_child *c, pid_t parent, int note)
     reset_signals();
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && place_stdio(c->stdio) &&
         keep_only(c) && limit_self(c))
-        (void)execvp(c->path, c->argv);
+        (void)execvpe(c->path, c->argv, c->envp);
     int sys = errno ? errno : ECHILD;
     ssize_t n;
     do

@@ -25,6 +25,7 @@ struct sys_rlimit {
 struct sys_child {
     const char *path;  /* looked for in PATH when it has no slash */
     char *const *argv; /* NULL-terminated */
+    char *const *envp; /* its whole environment, NULL-terminated */
     const int *stdio;  /* descriptors that become 0, 1 and 2 */
     const int *keep;   /* that stay open under their numbers (at least 3); all others close */
     size_t n_keep;

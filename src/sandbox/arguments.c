@@ -19,15 +19,18 @@ static const char *const host_etc[] = {
 static const char *const place_etc[] = {"passwd", "group", "hosts", "nsswitch.conf"};
 static const char *const usr_links[] = {"lib", "lib32", "lib64", "libx32", "sbin"};
 
-/* Of /proc, and only of interest to root: what runc masks. bubblewrap itself covers sys, irq, bus
- * and sysrq-trigger. */
+/* What runc masks of /proc, too. It matters to root, whose user is the owner of these files also in
+ * a user namespace; bubblewrap leaves /proc/sys writable then, and with it core_pattern. */
 static const char *const masked_files[] = {
-    "/proc/kcore",       "/proc/keys",       "/proc/latency_stats", "/proc/timer_list",
-    "/proc/sched_debug", "/proc/kpagecount", "/proc/kpageflags",    "/proc/kpagecgroup",
-    "/proc/kallsyms",    "/proc/slabinfo",   "/proc/vmallocinfo",   "/proc/pagetypeinfo",
-    "/proc/kmsg",        "/proc/iomem",      "/proc/ioports",
+    "/proc/kcore",         "/proc/keys",       "/proc/latency_stats", "/proc/timer_list",
+    "/proc/sched_debug",   "/proc/kpagecount", "/proc/kpageflags",    "/proc/kpagecgroup",
+    "/proc/kallsyms",      "/proc/slabinfo",   "/proc/vmallocinfo",   "/proc/pagetypeinfo",
+    "/proc/kmsg",          "/proc/iomem",      "/proc/ioports",       "/proc/mtrr",
+    "/proc/sysrq-trigger",
 };
-static const char *const masked_dirs[] = {"/proc/acpi", "/proc/scsi", "/proc/fs", "/proc/driver"};
+static const char *const masked_dirs[] = {"/proc/acpi", "/proc/scsi", "/proc/driver",
+                                          "/proc/pressure", "/proc/sysvipc"};
+static const char *const readonly_dirs[] = {"/proc/sys", "/proc/bus", "/proc/irq", "/proc/fs"};
 
 static bool there(const char *path)
 {
@@ -96,7 +99,7 @@ static void add_memory_dir(const struct sandbox *s, struct buf *b, const char *m
     add2(b, "--tmpfs", path);
 }
 
-static void add_system(const struct sandbox *s, struct buf *b)
+static void add_usr(struct buf *b)
 {
     char from[64];
     add3(b, "--ro-bind", "/usr", "/usr");
@@ -105,6 +108,10 @@ static void add_system(const struct sandbox *s, struct buf *b)
         if (there(from))
             add3(b, "--symlink", from + 1, from + sizeof "/usr" - 1);
     }
+}
+
+static void add_proc(struct buf *b)
+{
     add2(b, "--proc", "/proc");
     for (size_t i = 0; i < ARRAY_SIZE(masked_files); i++)
         if (there(masked_files[i]))
@@ -114,6 +121,13 @@ static void add_system(const struct sandbox *s, struct buf *b)
             add2(b, "--tmpfs", masked_dirs[i]);
             add2(b, "--remount-ro", masked_dirs[i]);
         }
+    for (size_t i = 0; i < ARRAY_SIZE(readonly_dirs); i++)
+        if (there(readonly_dirs[i]))
+            add3(b, "--ro-bind", readonly_dirs[i], readonly_dirs[i]);
+}
+
+static void add_memory(const struct sandbox *s, struct buf *b)
+{
     add2(b, "--dev", "/dev");
     add_memory_dir(s, b, "1777", "/dev/shm");
     add2(b, "--remount-ro", "/dev");
@@ -214,7 +228,9 @@ enum err arguments_write(const struct sandbox *s, const struct sandbox_filter *f
                          int block, struct buf *ret, struct error *e)
 {
     add_isolation(s, ret);
-    add_system(s, ret);
+    add_usr(ret);
+    add_proc(ret);
+    add_memory(s, ret);
     add_etc(s, ret);
     add_skills(s, ret);
     TRY(add_binds(s, ret, e));

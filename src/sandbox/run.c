@@ -142,9 +142,12 @@ static enum err spawn(struct run *r, const int *stdio, int status, int block, st
     argv[2] = number;
     argv[3] = (char[]){"--"};
     memcpy(argv + 4, r->s->argv, n_words * sizeof *argv);
+    /* bubblewrap is the first process in there, and who reads /proc/1/environ must find nothing. */
+    char *const nothing[] = {NULL};
     const struct sys_child child = {
         .path = "bwrap",
         .argv = argv,
+        .envp = nothing,
         .stdio = stdio,
         .keep = keep,
         .n_keep = r->filter.allow < 0 ? 3 : 5,
