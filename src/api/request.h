@@ -23,7 +23,7 @@ enum err request_reference(str bytes, struct arena *a, struct skill_ref *ret, st
 enum err request_by_tag(str bytes, struct arena *a, struct skill_ref *ret, struct error *e);
 /* GetSkillByHashRequest; ret->version is the text given, which may be no hash at all. */
 enum err request_by_hash(str bytes, struct arena *a, struct skill_ref *ret, struct error *e);
-/* GetArtifactRequest; the key is a view into bytes. */
+/* GetArtifactRequest; the key is a view into bytes, the offset at least 0. */
 enum err request_artifact(str bytes, str *ret_key, int64_t *ret_offset, struct error *e);
 /* FindApiResourcesRequest. */
 enum err request_find(str bytes, struct arena *a, struct skill_find *ret, struct error *e);

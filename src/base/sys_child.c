@@ -1,6 +1,5 @@
 #include "base/sys_child.h"
 
-#include "base/hex.h"
 #include "base/sys.h"
 #include "base/sys_proc.h"
 
@@ -21,8 +20,9 @@
 #define CHILD_FAIL(e, what)                                                                        \
     FAIL_SYS((e), errno == ESRCH ? ERR_NOT_FOUND : sys_err(errno), errno, "sys." what, what)
 
-#define TREE_MAX  4096 /* processes looked at */
-#define WAITS_MAX 8
+#define TREE_MAX      10240   /* processes looked at */
+#define CHILDREN_TEXT KIB(96) /* those of one thread: numbers of at most seven digits */
+#define WAITS_MAX     8
 
 enum err sys_pipe(int ret_ends[2], struct error *e)
 {
@@ -34,8 +34,7 @@ enum err sys_reopen_stdin(int *ret_fd, struct error *e)
     return sys_openat(AT_FDCWD, "/proc/self/fd/0", O_RDONLY | O_NOCTTY, 0, ret_fd, e);
 }
 
-/* --- starting ------------------------------------------------------------------------------------
- */
+/* --- starting --------------------------------------------------------------------------------- */
 
 static void reset_signals(void)
 {
@@ -98,17 +97,22 @@ _Noreturn static void become(const struct sys_child *c, pid_t parent, int note)
 }
 
 /* Its errno, or the end of the pipe: exec has closed it. */
-static enum err read_note(int fd, pid_t pid, const char *path, struct error *e)
+static enum err read_note(int fd, const char *path, struct error *e)
 {
     int sys;
     size_t n;
     TRY(sys_read(fd, &sys, sizeof sys, &n, e));
     if (n == 0)
         return ERR_OK;
+    return FAIL_SYS(e, sys_err(sys), sys, "sys.exec", "cannot execute \"%s\"", path);
+}
+
+static void end_child(pid_t pid)
+{
     struct sys_ended ended;
     struct error ignored;
+    (void)kill(pid, SIGKILL); /* not collected yet, so the number is still its own */
     (void)sys_collect(pid, &ended, &ignored);
-    return FAIL_SYS(e, sys_err(sys), sys, "sys.exec", "cannot execute \"%s\"", path);
 }
 
 enum err sys_spawn(const struct sys_child *c, pid_t *ret_pid, int *ret_pidfd, struct error *e)
@@ -124,9 +128,13 @@ enum err sys_spawn(const struct sys_child *c, pid_t *ret_pid, int *ret_pidfd, st
     if (pid == 0)
         become(c, parent, out);
     sys_closep(&out);
-    TRY(read_note(in, pid, c->path, e));
     *ret_pid = pid;
-    return sys_pidfd_open(pid, ret_pidfd, e);
+    enum err err = read_note(in, c->path, e);
+    if (err == ERR_OK)
+        err = sys_pidfd_open(pid, ret_pidfd, e);
+    if (err != ERR_OK)
+        end_child(pid);
+    return err;
 }
 
 enum err sys_collect(pid_t pid, struct sys_ended *ret, struct error *e)
@@ -148,29 +156,60 @@ enum err sys_prlimit(pid_t pid, const struct sys_rlimit *limit, struct error *e)
     return prlimit(pid, limit->what, &r, NULL) < 0 ? CHILD_FAIL(e, "prlimit") : ERR_OK;
 }
 
-/* --- what they use -------------------------------------------------------------------------------
- */
+/* --- what they use ---------------------------------------------------------------------------- */
 
-/* Appends the children of pid's first thread to pids. */
-static size_t add_children(pid_t pid, pid_t *pids, size_t n, size_t max)
+struct tree {
+    pid_t pids[TREE_MAX]; /* each process behind its parent */
+    size_t n, at;         /* at: whose children are looked for */
+};
+
+/* The kernel gives it in pieces, whatever room there is. */
+static str read_all(const char *path, char *out, size_t size)
 {
-    char name[32], text[8192];
+    struct error e;
+    size_t n, len = 0;
+    CLEANUP(sys_closep) int fd = -1;
+    if (sys_openat(AT_FDCWD, path, O_RDONLY, 0, &fd, &e) != ERR_OK)
+        return STR_NULL;
+    while (len < size && sys_read(fd, out + len, size - len, &n, &e) == ERR_OK && n > 0)
+        len += n;
+    return str_of(out, len);
+}
+
+/* A process belongs to the thread that made it. */
+static enum err add_children(void *ctx, const char *thread, struct error *e)
+{
+    char path[320], text[CHILDREN_TEXT];
+    struct tree *tree = ctx;
     uint64_t child;
     str word, rest;
-    (void)snprintf(name, sizeof name, "task/%d/children", (int)pid);
-    if (!sys_proc_read(pid, name, text, sizeof text))
-        return n;
-    rest = str_c(text);
-    while (n < max && str_cut(rest, ' ', &word, &rest))
+    (void)e;
+    (void)snprintf(path, sizeof path, "/proc/%d/task/%s/children", (int)tree->pids[tree->at],
+                   thread);
+    rest = read_all(path, text, sizeof text);
+    while (tree->n < TREE_MAX && str_cut(rest, ' ', &word, &rest))
         if (str_to_u64(word, &child))
-            pids[n++] = (pid_t)child;
-    return n;
+            tree->pids[tree->n++] = (pid_t)child;
+    return ERR_OK;
+}
+
+/* A process that ends meanwhile has no children any more. */
+static void add_children_of(struct tree *tree, size_t at)
+{
+    char path[64];
+    struct error ignored;
+    CLEANUP(sys_closep) int tasks = -1;
+    tree->at = at;
+    (void)snprintf(path, sizeof path, "/proc/%d/task", (int)tree->pids[at]);
+    if (sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, &tasks, &ignored) == ERR_OK)
+        (void)sys_each_name(tasks, add_children, tree, &ignored);
 }
 
 pid_t sys_first_child(pid_t pid)
 {
-    pid_t child = 0;
-    return add_children(pid, &child, 0, 1) == 1 ? child : 0;
+    struct tree tree = {.pids = {pid}, .n = 1};
+    add_children_of(&tree, 0);
+    return tree.n > 1 ? tree.pids[1] : 0;
 }
 
 static uint64_t memory_of(pid_t pid)
@@ -191,12 +230,11 @@ static uint64_t memory_of(pid_t pid)
 
 uint64_t sys_tree_memory(pid_t pid)
 {
-    pid_t pids[TREE_MAX] = {pid};
+    struct tree tree = {.pids = {pid}, .n = 1};
     uint64_t sum = 0;
-    size_t n = 1;
-    for (size_t i = 0; i < n; i++) {
-        sum += memory_of(pids[i]);
-        n = add_children(pids[i], pids, n, TREE_MAX);
+    for (size_t i = 0; i < tree.n; i++) {
+        sum += memory_of(tree.pids[i]);
+        add_children_of(&tree, i);
     }
     return sum;
 }
@@ -215,8 +253,7 @@ uint64_t sys_tree_size(const char *path)
     return sum;
 }
 
-/* --- waiting -------------------------------------------------------------------------------------
- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 enum err sys_signal_fd(int *ret_fd, struct error *e)
 {

@@ -13,7 +13,7 @@
 
 /* Both ends close on exec. */
 enum err sys_pipe(int ret_ends[2], struct error *e);
-/* The terminal or file behind fd again, for reading only: a description of its own. */
+/* What standard input is open on, again and for reading only: a description of its own. */
 enum err sys_reopen_stdin(int *ret_fd, struct error *e);
 
 /* Soft and hard limit at once. */
@@ -34,7 +34,8 @@ struct sys_child {
 };
 
 /* Starts it with all signals at their defaults and none blocked; it is killed when this thread
- * ends. *ret_pidfd: closes on exec. Fails, naming the program, when it cannot be executed. */
+ * ends. *ret_pid: to be given to sys_collect; *ret_pidfd: closes on exec. NOT_FOUND and the like,
+ * naming the program: it cannot be executed. After an error nothing of it is left. */
 enum err sys_spawn(const struct sys_child *c, pid_t *ret_pid, int *ret_pidfd, struct error *e);
 
 struct sys_ended {

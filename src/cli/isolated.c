@@ -1,14 +1,11 @@
 #include "cli/isolated.h"
 
-#include "agent/prompt.h"
 #include "cli/json.h"
 #include "sandbox/sandbox.h"
 #include "skillmd/skillmd.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define TEXT_MAX MIB(1)
 
 const struct opt opt_table_isolated[] = {
     OPT_ROW_STRING('w', "workspace", workspace, "DIR",
@@ -63,8 +60,7 @@ static void isolated_deinit(struct isolated *x)
     arena_deinit(&x->arena);
 }
 
-/* --- options -------------------------------------------------------------------------------------
- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static enum err read_size(const char *name, const char *given, uint64_t *to, struct error *e)
 {
@@ -87,22 +83,16 @@ static enum err read_limits(const struct cli_args *args, struct sandbox_limits *
     return read_size("output", args->output, &l->output, e);
 }
 
-static enum err copy_text(struct isolated *x, const char *text, const char **ret, struct error *e)
+static enum err copy_text(struct isolated *x, str text, const char **ret, struct error *e)
 {
-    size_t len = strlen(text) + 1;
-    char *copy = arena_alloc(&x->arena, len);
-    if (!copy)
-        return FAIL_NOMEM(e);
-    memcpy(copy, text, len);
-    *ret = copy;
-    return ERR_OK;
+    *ret = arena_dup_c(&x->arena, text);
+    return *ret ? ERR_OK : FAIL_NOMEM(e);
 }
 
 /* NAME=VALUE, or NAME for the value that this process has. */
 static enum err read_variable(struct isolated *x, const char *given, const char **ret,
                               struct error *e)
 {
-    CLEANUP(buf_deinit) struct buf text;
     const char *value = strchr(given, '=') ? NULL : getenv(given);
     *ret = given;
     if (strchr(given, '='))
@@ -110,18 +100,16 @@ static enum err read_variable(struct isolated *x, const char *given, const char 
     if (!value)
         return FAIL(e, ERR_INVALID_ARGUMENT, CLI_USAGE, "--env %s: there is no such variable",
                     given);
-    buf_init(&text, MIB(1));
-    buf_addf(&text, "%s=%s", given, value);
-    buf_add_char(&text, '\0');
-    TRY(buf_status(&text, e));
-    return copy_text(x, text.p, ret, e);
+    *ret = arena_printf(&x->arena, "%s=%s", given, value);
+    return *ret ? ERR_OK : FAIL_NOMEM(e);
 }
 
 /* SRC[:DST][:rw|:ro]. */
 static enum err read_bind(struct isolated *x, const char *given, struct sandbox_bind *ret,
                           struct error *e)
 {
-    char real[SYS_PATH_MAX], text[SYS_PATH_MAX];
+    char real[SYS_PATH_MAX];
+    const char *path;
     str source, target, mode = STR_NULL;
     bool two = str_cut(str_c(given), ':', &source, &target);
     if (two && !str_cut(target, ':', &target, &mode) &&
@@ -133,13 +121,12 @@ static enum err read_bind(struct isolated *x, const char *given, struct sandbox_
     if (mode.len && !writable && !str_eq(mode, STR("ro")))
         return FAIL(e, ERR_INVALID_ARGUMENT, CLI_USAGE, "--bind takes SRC[:DST][:rw], not \"%s\"",
                     given);
-    (void)snprintf(text, sizeof text, "%.*s", STR_ARG(source));
-    if (sys_realpath(text, real, e) != ERR_OK)
+    TRY(copy_text(x, source, &path, e));
+    if (sys_realpath(path, real, e) != ERR_OK)
         return err_wrap(e, "--bind %s", given);
-    (void)snprintf(text, sizeof text, "%.*s", STR_ARG(target));
-    TRY(copy_text(x, real, &ret->source, e));
+    TRY(copy_text(x, str_c(real), &ret->source, e));
     ret->writable = writable;
-    return copy_text(x, two && target.len ? text : real, &ret->target, e);
+    return copy_text(x, two && target.len ? target : str_c(real), &ret->target, e);
 }
 
 static enum err read_options(struct isolated *x, const struct cli_args *args, struct error *e)
@@ -179,13 +166,12 @@ static enum err read_command(struct isolated *x, const struct cli *c, struct err
     return ERR_OK;
 }
 
-/* --- skills --------------------------------------------------------------------------------------
- */
+/* --- skills ----------------------------------------------------------------------------------- */
 
 static enum err read_needs(struct isolated *x, size_t i, struct error *e)
 {
     CLEANUP(buf_deinit) struct buf text;
-    buf_init(&text, TEXT_MAX);
+    buf_init(&text, SKILLMD_MAX);
     TRY(agent_skill_text(&x->session.skills[i], &text, e));
     return skillmd_check(buf_view(&text), &x->arena, &x->reports[i], e);
 }
@@ -227,8 +213,7 @@ static void show_needs(const struct isolated *x, const struct term *t)
     }
 }
 
-/* --- output --------------------------------------------------------------------------------------
- */
+/* --- output ----------------------------------------------------------------------------------- */
 
 /* On a terminal escaped: what a skill prints must not move its cursor or answer its questions. */
 static enum err pass_on(void *ctx, enum sandbox_stream stream, str bytes, struct error *e)
@@ -319,8 +304,7 @@ static enum err report(const struct isolated *x, struct cli *c, struct error *e)
     return ERR_OK;
 }
 
-/* --- all of it -----------------------------------------------------------------------------------
- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static enum err prepare(struct isolated *x, struct cli *c, struct error *e)
 {

@@ -63,8 +63,7 @@ static void add_number(struct buf *b, const char *option, uint64_t value)
     buf_add_char(b, '\0');
 }
 
-/* --- the parts -----------------------------------------------------------------------------------
- */
+/* --- the parts -------------------------------------------------------------------------------- */
 
 static void add_isolation(const struct sandbox *s, struct buf *b)
 {
@@ -187,8 +186,7 @@ static enum err add_binds(const struct sandbox *s, struct buf *b, struct error *
     return ERR_OK;
 }
 
-/* --- the environment -----------------------------------------------------------------------------
- */
+/* --- the environment -------------------------------------------------------------------------- */
 
 static void add_path(const struct sandbox *s, struct buf *b)
 {

@@ -11,8 +11,7 @@
 #define PREFIX   "stigmer-"
 #define REMOVALS 100 /* tries, 10 ms apart: the kernel counts a process down after its end */
 
-/* --- files of a group ----------------------------------------------------------------------------
- */
+/* --- files of a group ------------------------------------------------------------------------- */
 
 static bool put(const char *dir, const char *name, str text)
 {
@@ -70,8 +69,7 @@ static uint64_t get_count(const char *dir, const char *name, const char *key)
     return 0;
 }
 
-/* --- where ---------------------------------------------------------------------------------------
- */
+/* --- where ------------------------------------------------------------------------------------ */
 
 static bool has_controller(str list, str name)
 {
@@ -144,9 +142,7 @@ static void remove_group(char *dir)
     *dir = '\0';
 }
 
-/* --- version 2: beside this process's own group, or below it
- * ---------------------------------------
- */
+/* --- version 2: beside this process's own group, or below it ---------------------------------- */
 
 static bool limit_v2(const char *dir, uint64_t memory, uint64_t processes)
 {
@@ -184,9 +180,7 @@ static bool make_v2(uint64_t memory, uint64_t processes, struct cgroup *c)
     return try_v2(dir, memory, processes, c);
 }
 
-/* --- version 1: below this process's own groups
- * ----------------------------------------------------
- */
+/* --- version 1: below this process's own groups ----------------------------------------------- */
 
 static bool make_v1_group(const char *controller, char *ret, size_t size)
 {
@@ -214,8 +208,7 @@ static bool make_v1(uint64_t memory, uint64_t processes, struct cgroup *c)
     return true;
 }
 
-/* --- use -----------------------------------------------------------------------------------------
- */
+/* --- use -------------------------------------------------------------------------------------- */
 
 void cgroup_make(uint64_t memory, uint64_t processes, struct cgroup *ret)
 {

@@ -63,8 +63,7 @@ static void close_all(struct run *r)
     cgroup_remove(&r->cgroup);
 }
 
-/* --- what is missing -----------------------------------------------------------------------------
- */
+/* --- what is missing -------------------------------------------------------------------------- */
 
 static enum err missing(struct run *r, unsigned gap, const char *what, struct error *e)
 {
@@ -99,8 +98,7 @@ static enum err prepare_cgroup(struct run *r, struct error *e)
                    e);
 }
 
-/* --- starting ------------------------------------------------------------------------------------
- */
+/* --- starting --------------------------------------------------------------------------------- */
 
 static enum err write_arguments(struct run *r, int status, int block, struct error *e)
 {
@@ -192,8 +190,7 @@ static enum err start(struct run *r, struct error *e)
     return spawn(r, stdio, status_end, block_end, e);
 }
 
-/* --- what bubblewrap tells -----------------------------------------------------------------------
- */
+/* --- what bubblewrap tells -------------------------------------------------------------------- */
 
 /* False: it has ended. */
 static bool read_status(struct run *r)
@@ -255,8 +252,7 @@ static enum err release(struct run *r, struct error *e)
     return ERR_OK;
 }
 
-/* --- ending --------------------------------------------------------------------------------------
- */
+/* --- ending ----------------------------------------------------------------------------------- */
 
 static void signal_process(pid_t pid, int sig)
 {
@@ -305,8 +301,7 @@ static void take_signal(struct run *r)
     r->result->signal = sig;
 }
 
-/* --- watching ------------------------------------------------------------------------------------
- */
+/* --- watching --------------------------------------------------------------------------------- */
 
 /* Others write to that disk, too: what the workspace holds is looked at only when it is less. */
 static void watch_disk(struct run *r)
@@ -394,8 +389,7 @@ static enum err attend(struct run *r, struct error *e)
     return ERR_OK;
 }
 
-/* --- the result ----------------------------------------------------------------------------------
- */
+/* --- the result ------------------------------------------------------------------------------- */
 
 static void take_cgroup(struct run *r)
 {

@@ -22,6 +22,7 @@ from support.tap import note, test
 SCRIPT = Path(__file__).parent / "escapes" / "probes.py"
 PYTHON = "/usr/bin/python3"
 SECRET = "s3cret-of-the-host"
+LEFT_BY_CONTROLS = ["/usr/bin/stigmer-was-here", "/etc/stigmer-was-here", "/stigmer-was-here"]
 LIMITS = ["--time", "10", "--memory", "256M", "--disk", "20M", "--output", "1M", "--processes", "40"]
 
 server = Server().start()
@@ -54,9 +55,11 @@ class Host:
         self.dir = scratch("host")
         self.dir.chmod(0o755)
         self.workspace = agent.directory("workspace")
+        self.skills = hashes(agent)
         secret = self.dir / "secret"
         secret.write_text(SECRET)
-        self.victim = subprocess.Popen([*agent.prefix(), "sleep", f"99{os.getpid()}"], env={"SECRET": SECRET, "PATH": os.environ["PATH"]})
+        self.victim = subprocess.Popen([*agent.prefix(), "sleep", f"99{os.getpid()}"], stdout=subprocess.DEVNULL,
+                                       env={"SECRET": SECRET, "PATH": os.environ["PATH"]})
         self.abstract = f"stigmer-escape-{os.getpid()}-{agent.user}"
         self.sockets = [listen(socket.AF_UNIX, "\0" + self.abstract),
                         listen(socket.AF_UNIX, str(self.dir / "socket")),
@@ -76,7 +79,10 @@ class Host:
     def comm(self):
         return Path(f"/proc/{self.victim.pid}/comm").read_text(encoding="ascii")
 
-    def close(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         self.victim.kill()
         self.victim.wait()
         for made in self.sockets:
@@ -86,7 +92,7 @@ class Host:
 
     def inside(self, name):
         """The probe as a tool of the hostile skill."""
-        mine, other = self.hashes()
+        mine, other = self.skills
         known = {**self.known, "workspace": "/workspace", "skills": "/bin/skills", "skill": f"/bin/skills/{mine}",
                  "other": f"/bin/skills/{other}", "script": f"/bin/skills/{mine}"}
         command = self.agent.command(["agent", "run", "--json", *LIMITS, "-w", self.workspace, "--env", "CONTEXT",
@@ -99,14 +105,6 @@ class Host:
             return json.loads(done.stdout)
         except ValueError:
             raise AssertionError(f"{name}: exit {done.returncode}\n{done.stderr.decode()}") from None
-
-    def hashes(self):
-        if not hasattr(self, "_hashes"):
-            told = self.agent("agent", "resolve", "--json", "@local/hostile", "@local/neighbour").ok()
-            found = {s["versionHash"]: s["reference"] for s in json.loads(told.out)["skills"]}
-            by_name = {reference: h for h, reference in found.items()}
-            self._hashes = by_name["@local/hostile"], by_name["@local/neighbour"]
-        return self._hashes
 
     def outside(self, name, as_root):
         """The same attempt without a sandbox."""
@@ -130,6 +128,13 @@ class Host:
         return done
 
 
+def hashes(agent):
+    """Of the hostile skill and of its neighbour."""
+    told = agent("agent", "resolve", "--json", "@local/hostile", "@local/neighbour").ok()
+    found = {s["reference"]: s["versionHash"] for s in json.loads(told.out)["skills"]}
+    return found["@local/hostile"], found["@local/neighbour"]
+
+
 def push(name, files):
     publisher = Agent(server)
     publisher("skill", "push", publisher.skill(name, **files)).ok()
@@ -140,25 +145,22 @@ push("neighbour", {"SKILL.md": "# Neighbour\n", "data": "precious\n"})
 
 
 def try_all(user):
-    agent = Agent(server, user)
-    host = Host(agent)
-    escaped, denied = [], {}
-    for name in probes:
-        told = host.inside(name)
-        if "ESCAPED" in told["stdout"]["text"] or "ESCAPED" in told["stderr"]["text"]:
-            escaped.append(name)
-        if not told["stdout"]["text"].startswith("kept") and not told["denied"] and told["exitCode"] == 0:
-            escaped.append(f"{name}: {told}")
-        if told["denied"]:
-            denied[name] = told["denied"]
-        for left in host.workspace.iterdir():
-            check(left.lstat().st_mode & 0o6000 == 0, f"{name} left {left.name} with {left.lstat().st_mode:o}")
-        run("find", host.workspace, "-mindepth", "1", "-delete")
-    equal(processes(f"^sleep {host.known['outlive']}$"), 0, "processes that outlived the command")
-    equal(host.comm(), "sleep\n", "the victim lives")
-    note(f"{len(probes)} probes, {len(escaped)} escaped; ended by a limit: {denied}")
-    equal(escaped, [])
-    host.close()
+    with Host(Agent(server, user)) as host:
+        escaped, denied = [], {}
+        for name in probes:
+            told = host.inside(name)
+            kept = told["stdout"]["text"].startswith("kept") or told["denied"] or told["exitCode"] != 0
+            if not kept or "ESCAPED" in told["stdout"]["text"] + told["stderr"]["text"]:
+                escaped.append(f"{name}: {told}")
+            if told["denied"]:
+                denied[name] = told["denied"]
+            for left in host.workspace.iterdir():
+                check(left.lstat().st_mode & 0o6000 == 0, f"{name} left {left.name} with {left.lstat().st_mode:o}")
+            run("find", host.workspace, "-mindepth", "1", "-delete")
+        equal(processes(f"^sleep {host.known['outlive']}$"), 0, "processes that outlived the command")
+        equal(host.comm(), "sleep\n", "the victim lives")
+        note(f"{len(probes)} probes, {len(escaped)} escaped; ended by a limit: {denied}")
+        equal(escaped, [])
 
 
 @test
@@ -181,21 +183,19 @@ def nothing_gets_out_of_roots_sandbox():
 @test
 def without_a_sandbox_they_get_there():
     """Who is kept in only by the sandbox is not kept in by a mistake of the probe."""
-    host = Host(Agent(server, users()[-1]))
     missed, shown = [], 0
-    for name, control in probes.items():
-        if control == "nobody" or (control == "root" and os.getuid() != 0):
-            continue
-        done = host.outside(name, as_root=control == "root")
-        if "no such call" in done.stdout:
-            continue  # this kernel has none
-        shown += 1
-        if "ESCAPED" not in done.stdout:
-            missed.append(f"{name} ({control}): {done.stdout.strip()} {done.stderr.strip()[-200:]}")
-    Path("/usr/bin/stigmer-was-here").unlink(missing_ok=True)
-    Path("/etc/stigmer-was-here").unlink(missing_ok=True)
-    Path("/stigmer-was-here").unlink(missing_ok=True)
-    host.close()
+    with Host(Agent(server, users()[-1])) as host:
+        for name, control in probes.items():
+            if control == "nobody" or (control == "root" and os.getuid() != 0):
+                continue
+            done = host.outside(name, as_root=control == "root")
+            if "no such call" in done.stdout:
+                continue  # this kernel has none
+            shown += 1
+            if "ESCAPED" not in done.stdout:
+                missed.append(f"{name} ({control}): {done.stdout.strip()} {done.stderr.strip()[-200:]}")
+    for path in LEFT_BY_CONTROLS:
+        Path(path).unlink(missing_ok=True)
     note(f"{shown} of {len(probes)} probes have a control")
     equal(missed, [])
     check(shown >= 60, shown)
@@ -205,7 +205,7 @@ def without_a_sandbox_they_get_there():
 def a_terminal_is_not_typed_into():
     """Its probes need one: on standard input, and as what would be the controlling terminal."""
     agent = Agent(server)
-    mine, _ = Host.hashes(type("Named", (), {"agent": agent})())
+    mine, _ = hashes(agent)
     for name in ("type_into_the_terminal", "open_the_terminal", "write_to_the_terminal"):
         done = agent.terminal("agent", "run", "--env", "CONTEXT={}", "@local/hostile", "--", PYTHON,
                               f"/bin/skills/{mine}/probes.py", name)

@@ -17,6 +17,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -396,7 +397,6 @@ def fork_without_end():
 
 @probe(NOBODY)
 def start_threads_without_end():
-    import threading
     try:
         for _ in range(5000):
             threading.Thread(target=time.sleep, args=(30,), daemon=True).start()
@@ -435,6 +435,23 @@ def fill_memory_by_many_processes():
             os._exit(len(held) == 0)
     time.sleep(25)
     return True
+
+
+@probe(NOBODY)
+def fill_memory_by_a_child_of_a_thread():
+    def hold():
+        child = os.fork()
+        if child == 0:
+            held = mmap.mmap(-1, 1 << 30)
+            touch(held)
+            time.sleep(3)  # so long it is not noticed
+            os.write(1, b"ESCAPED\n")
+            os._exit(0)
+        os.waitpid(child, 0)
+    thread = threading.Thread(target=hold)
+    thread.start()
+    thread.join()
+    return False
 
 
 @probe()
