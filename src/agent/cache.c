@@ -185,5 +185,6 @@ enum err cache_discard(const struct agent_cache *c, int dirfd, const char *name,
     enum err err = sys_renameat(dirfd, name, c->trash, aside, e);
     if (err != ERR_OK)
         return err == ERR_NOT_FOUND ? ERR_OK : err;
-    return sys_remove_tree(c->trash, aside, e);
+    err = sys_remove_tree(c->trash, aside, e);
+    return err == ERR_NOT_FOUND ? ERR_OK : err; /* whoever prunes removes it, too */
 }

@@ -220,6 +220,30 @@ def killed_while_pruning_nothing_is_torn():
         is_tidy([])
 
 
+@test
+def a_prune_may_take_what_is_being_thrown_away():
+    """Healing puts the damaged skill aside and removes it: slowly here, so that a prune is faster."""
+    if SANITIZED:
+        tap.skip("sanitizers cannot be traced")
+    agent.forget()
+    agent.agent("fetch", REF).ok()
+    (agent.cache / "skills" / HASH / "run.sh").write_text("damaged")
+    slow = ["strace", "-f", "-qq", "-o", str(agent.home / "trace"), "-e", "trace=unlinkat",
+            "-e", "inject=unlinkat:delay_enter=1000000"]
+    healing = subprocess.Popen([*slow, *agent.command(["agent", "fetch", REF])], env=agent.environment(None),
+                               cwd=agent.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while healing.poll() is None and not agent.entries("trash"):
+        time.sleep(0.01)
+    agent("cache", "prune").ok()
+    _, err = healing.communicate(timeout=120)
+    if b"ptrace" in err:
+        tap.skip("no ptrace here")
+    equal(healing.returncode, 0, err.decode())
+    (agent.home / "trace").unlink()
+    whole(agent.cache / "skills" / HASH, modes=MODES)
+    is_tidy([HASH])
+
+
 # Only what changes something can leave another state than the call before it.
 CHANGES = ("openat", "mkdirat", "mkdir", "write", "pwrite64", "renameat", "renameat2", "unlinkat",
            "fchmod", "ftruncate", "utimensat", "flock", "linkat", "exit_group")
