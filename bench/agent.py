@@ -4,7 +4,8 @@
 Unpacking: 100 MB of this system's files, by `zip/unpack` after its audit and by `unzip -q`, in turns and into
 the same file system, without waiting for the disk; seconds of both kinds, since the machine is shared.
 A cached skill: whole processes of `stigmer agent fetch`, which verifies every file, beside `stigmer version`.
-The sandbox: `stigmer agent exec` beside a bare bwrap with the same namespaces, both running `true`.
+The sandbox: `stigmer agent exec` beside plain bubblewrap, all running `true`: once with the same namespaces and
+the same mounts, once bare, with no more than a program needs to start.
 All are medians; each side has been run before it is measured.
 """
 
@@ -23,9 +24,33 @@ from support.paths import ROOT
 MB = 1000 * 1000
 CLI = str(BUILD / "stigmer")
 REF = "@local/calculator"
-BWRAP = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/usr", "/usr",
-         "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64", "--symlink", "usr/bin", "/bin",
-         "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "true"]
+SANDBOX = [CLI, "agent", "exec", REF, "--"]
+BWRAP = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session"]
+BARE = [*BWRAP, "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64",
+        "--symlink", "usr/bin", "/bin", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "true"]
+
+
+def same_root(env, home):
+    """Plain bubblewrap with the mounts that `stigmer agent exec` has: the words for it."""
+    told = subprocess.run([*SANDBOX, "cat", "/proc/self/mountinfo"], env=env, cwd=home, check=True,
+                          capture_output=True, text=True).stdout
+    mounts = [line.split() for line in told.splitlines()]
+    words = ["--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"]
+    for fields in mounts[1:]:
+        source, path, kind = fields[3], fields[4], fields[fields.index("-") + 1]
+        if path in ("/proc", "/dev"):
+            words += [f"--{path[1:]}", path]
+        elif path.startswith("/dev/") and path != "/dev/shm":
+            continue  # of --dev
+        elif kind == "tmpfs":
+            words += ["--tmpfs", path]
+        elif kind == "devtmpfs" or source == "/null":
+            words += ["--ro-bind", "/dev/null", path]
+        elif kind == "proc":
+            words += ["--ro-bind", path, path]
+        else:
+            words += ["--ro-bind", source, path]
+    return [*BWRAP, *words, "true"]
 
 
 def unpack_once(archive, target):
@@ -70,13 +95,13 @@ def median_ms(commands, rounds, env, cwd):
 
 
 def has_sandbox(env, home):
-    done = subprocess.run([CLI, "agent", "exec", REF, "--", "true"], env=env, cwd=home, check=False,
+    done = subprocess.run([*SANDBOX, "true"], env=env, cwd=home, check=False,
                           capture_output=True)
     return done.returncode == 0
 
 
 def commands(rounds):
-    """[ms of fetch, of version] and, where there is a sandbox, [of exec, of bwrap]."""
+    """[ms of fetch, of version] and, where there is a sandbox, [of exec, of bwrap with its mounts, of bare bwrap]."""
     home = scratch("bench-agent")
     with Server() as server:
         env = {"PATH": os.environ["PATH"], "HOME": str(home), "STIGMER_SERVER_ADDR": server.address()}
@@ -85,7 +110,7 @@ def commands(rounds):
         subprocess.run([CLI, "agent", "resolve", REF], env=env, cwd=home, check=True,
                        stdout=subprocess.DEVNULL)
         fetch = median_ms([[CLI, "agent", "fetch", REF], [CLI, "version"]], rounds, env, home)
-        isolated = (median_ms([[CLI, "agent", "exec", REF, "--", "true"], BWRAP], rounds, env, home)
+        isolated = (median_ms([[*SANDBOX, "true"], same_root(env, home), BARE], rounds, env, home)
                     if has_sandbox(env, home) else None)
     discard(home)
     return fetch, isolated
@@ -106,12 +131,13 @@ def main():
                      f"{size / theirs / MB:.0f} MB/s", f"{theirs / ours:.2f}"])
     rows.append(["fetch of a cached skill beside version", f"{fetch[0]:.1f} ms", f"{fetch[1]:.1f} ms", ""])
     if isolated:
-        rows.append(["exec beside bwrap", f"{isolated[0]:.1f} ms", f"{isolated[1]:.1f} ms", ""])
+        rows.append(["exec beside bwrap with its mounts", f"{isolated[0]:.1f} ms", f"{isolated[1]:.1f} ms", ""])
+        rows.append(["exec beside bare bwrap", f"{isolated[0]:.1f} ms", f"{isolated[2]:.1f} ms", ""])
     table(rows)
     result("agent", unpack_wall_ratio=round(unpack[1, "wall"] / unpack[0, "wall"], 3),
            unpack_cpu_ratio=round(unpack[1, "cpu"] / unpack[0, "cpu"], 3), fetch_ms=round(fetch[0], 2),
            version_ms=round(fetch[1], 2), exec_ms=isolated and round(isolated[0], 2),
-           bwrap_ms=isolated and round(isolated[1], 2))
+           bwrap_ms=isolated and round(isolated[1], 2), bare_bwrap_ms=isolated and round(isolated[2], 2))
 
 
 if __name__ == "__main__":

@@ -81,12 +81,21 @@ static bool keep_only(const struct sys_child *c)
     return true;
 }
 
+/* "0" means the writer. */
+static bool enter(const struct sys_child *c)
+{
+    for (size_t i = 0; i < c->n_enter; i++)
+        if (write(c->enter[i], "0", 1) != 1)
+            return false;
+    return true;
+}
+
 /* _exit, never exit: the parent's buffers are not ours to flush. */
 _Noreturn static void become(const struct sys_child *c, pid_t parent, int note)
 {
     reset_signals();
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && place_stdio(c->stdio) &&
-        keep_only(c) && limit_self(c))
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && enter(c) &&
+        place_stdio(c->stdio) && keep_only(c) && limit_self(c))
         (void)execvpe(c->path, c->argv, c->envp);
     int sys = errno ? errno : ECHILD;
     ssize_t n;

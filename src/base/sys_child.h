@@ -31,6 +31,8 @@ struct sys_child {
     size_t n_keep;
     const struct sys_rlimit *limits;
     size_t n_limits;
+    const int *enter; /* files of cgroups (version 1: tasks) that it writes itself into, at first */
+    size_t n_enter;
 };
 
 /* Starts it with all signals at their defaults and none blocked; it is killed when this thread

@@ -30,6 +30,11 @@ enum err sys_harden(struct error *e)
     return ERR_OK;
 }
 
+bool sys_has_seccomp(void)
+{
+    return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;
+}
+
 size_t sys_max_files(void)
 {
     struct rlimit files;

@@ -10,6 +10,8 @@
 /* New files are private (umask 077), a crash dumps no memory, no program run from here gains
  * privileges, and as many descriptors may be open as the host allows. */
 enum err sys_harden(struct error *e);
+/* Whether this kernel can filter system calls. */
+bool sys_has_seccomp(void);
 /* Descriptors this process may have, at most SIZE_MAX. */
 size_t sys_max_files(void);
 /* Keeps the heap of many threads small: two arenas, and large blocks go back to the system. */

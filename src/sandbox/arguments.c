@@ -11,25 +11,20 @@
 static const char *const skill_dirs[] = {"", "/scripts", "/bin"};
 
 /* Read-only, when the host has it. */
-static const char *const host_etc[] = {
-    "/etc/alternatives",    "/etc/ld.so.cache", "/etc/ld.so.conf",      "/etc/ld.so.conf.d",
-    "/etc/localtime",       "/etc/ssl/certs",   "/etc/ssl/openssl.cnf", "/etc/ca-certificates",
-    "/etc/java-17-openjdk", "/etc/mime.types",
-};
-static const char *const place_etc[] = {"passwd", "group", "hosts", "nsswitch.conf"};
+static const char *const host_dirs[] = {"/etc/alternatives", "/etc/ssl/certs",
+                                        "/etc/java-17-openjdk"};
 static const char *const usr_links[] = {"lib", "lib32", "lib64", "libx32", "sbin"};
 
-/* What runc masks of /proc, too. It matters to root, whose user is the owner of these files also in
- * a user namespace; bubblewrap leaves /proc/sys writable then, and with it core_pattern. */
+/* What runc masks of /proc, and what else its mode alone protects: it matters to root, whose user
+ * is the owner of these files also in a user namespace. bubblewrap leaves /proc/sys writable then,
+ * and with it core_pattern. What asks for a capability itself (kmsg, iomem, mtrr…) is not here. */
 static const char *const masked_files[] = {
     "/proc/kcore",         "/proc/keys",       "/proc/latency_stats", "/proc/timer_list",
     "/proc/sched_debug",   "/proc/kpagecount", "/proc/kpageflags",    "/proc/kpagecgroup",
     "/proc/kallsyms",      "/proc/slabinfo",   "/proc/vmallocinfo",   "/proc/pagetypeinfo",
-    "/proc/kmsg",          "/proc/iomem",      "/proc/ioports",       "/proc/mtrr",
     "/proc/sysrq-trigger",
 };
-static const char *const masked_dirs[] = {"/proc/acpi", "/proc/scsi", "/proc/driver",
-                                          "/proc/pressure", "/proc/sysvipc"};
+static const char *const masked_dirs[] = {"/proc/acpi", "/proc/scsi", "/proc/pressure"};
 static const char *const readonly_dirs[] = {"/proc/sys", "/proc/bus", "/proc/irq", "/proc/fs"};
 
 static bool there(const char *path)
@@ -134,18 +129,12 @@ static void add_memory(const struct sandbox *s, struct buf *b)
     add_memory_dir(s, b, "0700", SANDBOX_HOME);
 }
 
-static void add_etc(const struct sandbox *s, struct buf *b)
+static void add_etc(const struct sandbox *s, const struct etc *etc, struct buf *b)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(place_etc); i++) {
-        add(b, "--ro-bind");
-        buf_addf(b, "%s/%s", s->place, place_etc[i]);
-        buf_add_char(b, '\0');
-        buf_addf(b, "/etc/%s", place_etc[i]);
-        buf_add_char(b, '\0');
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(host_etc); i++)
-        if (there(host_etc[i]))
-            add3(b, "--ro-bind", host_etc[i], host_etc[i]);
+    etc_arguments(etc, b);
+    for (size_t i = 0; i < ARRAY_SIZE(host_dirs); i++)
+        if (there(host_dirs[i]))
+            add3(b, "--ro-bind", host_dirs[i], host_dirs[i]);
     if (s->network)
         add3(b, "--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf");
 }
@@ -222,14 +211,15 @@ static enum err add_environment(const struct sandbox *s, struct buf *b, struct e
     return ERR_OK;
 }
 
-enum err arguments_write(const struct sandbox *s, const struct sandbox_filter *filter, int status,
-                         int block, struct buf *ret, struct error *e)
+enum err arguments_write(const struct sandbox *s, const struct sandbox_filter *filter,
+                         const struct etc *etc, int status, int block, struct buf *ret,
+                         struct error *e)
 {
     add_isolation(s, ret);
     add_usr(ret);
     add_proc(ret);
     add_memory(s, ret);
-    add_etc(s, ret);
+    add_etc(s, etc, ret);
     add_skills(s, ret);
     TRY(add_binds(s, ret, e));
     TRY(add_environment(s, ret, e));

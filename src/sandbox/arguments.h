@@ -3,6 +3,7 @@
 #define STIGMER_SANDBOX_ARGUMENTS_H
 
 #include "base/buf.h"
+#include "sandbox/etc.h"
 #include "sandbox/filter.h"
 #include "sandbox/sandbox.h"
 
@@ -11,7 +12,8 @@
 /* Appends them, each with its NUL, for --args; without the command. status, block: descriptors for
  * --json-status-fd and --block-fd. INVALID_ARGUMENT: something in the description makes no sense.
  */
-enum err arguments_write(const struct sandbox *s, const struct sandbox_filter *filter, int status,
-                         int block, struct buf *ret, struct error *e);
+enum err arguments_write(const struct sandbox *s, const struct sandbox_filter *filter,
+                         const struct etc *etc, int status, int block, struct buf *ret,
+                         struct error *e);
 
 #endif

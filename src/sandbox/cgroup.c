@@ -197,7 +197,7 @@ static bool make_v1(uint64_t memory, uint64_t processes, struct cgroup *c)
     bool ok = make_v1_group("memory", c->memory, sizeof c->memory) &&
               make_v1_group("pids", c->processes, sizeof c->processes) &&
               put_number(c->memory, "memory.limit_in_bytes", memory) &&
-              put_number(c->processes, "pids.max", processes);
+              put_number(c->processes, "pids.max", processes + 1); /* bubblewrap outside, too */
     if (!ok) {
         remove_group(c->memory);
         remove_group(c->processes);
@@ -217,10 +217,22 @@ void cgroup_make(uint64_t memory, uint64_t processes, struct cgroup *ret)
         (void)make_v1(memory, processes, ret);
 }
 
+static enum err open_door(const char *dir, int *ret, struct error *e)
+{
+    char path[SYS_PATH_MAX + sizeof "/tasks"];
+    (void)snprintf(path, sizeof path, "%s/tasks", dir);
+    return sys_openat(AT_FDCWD, path, O_WRONLY, 0, ret, e);
+}
+
+enum err cgroup_open_doors(const struct cgroup *c, int ret[CGROUP_DOORS], struct error *e)
+{
+    TRY(open_door(c->memory, &ret[0], e));
+    return open_door(c->processes, &ret[1], e);
+}
+
 enum err cgroup_add(const struct cgroup *c, pid_t pid, struct error *e)
 {
-    if (put_number(c->memory, "cgroup.procs", (uint64_t)pid) &&
-        (c->version == 2 || put_number(c->processes, "cgroup.procs", (uint64_t)pid)))
+    if (put_number(c->memory, "cgroup.procs", (uint64_t)pid))
         return ERR_OK;
     return FAIL(e, ERR_INTERNAL, "sandbox.cgroup", "a process cannot be put into its cgroup");
 }

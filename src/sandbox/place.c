@@ -1,6 +1,6 @@
 /*
  * What sandboxes share: a directory for /bin, with a link for every program in /usr/bin beside the
- * place of the skills, and some files of /etc.
+ * place of the skills.
  *
  * A thousand links would take longer to make than a sandbox has; so they are made once, for the
  * /usr/bin of that very inode and time, under another name until all are there.
@@ -14,22 +14,8 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 
-#define FORMAT 1 /* grows with what is in a place */
-
-struct place_file {
-    const char *name, *text;
-};
-
-static const struct place_file etc[] = {
-    {"passwd", "root:x:0:0:root:/root:/usr/sbin/nologin\n"
-               "agent:x:1000:1000:agent:" SANDBOX_HOME ":/bin/sh\n"
-               "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"},
-    {"group", "root:x:0:\nagent:x:1000:\nnogroup:x:65534:\n"},
-    {"hosts", "127.0.0.1 localhost sandbox\n::1 localhost\n"},
-    {"nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"},
-};
+#define FORMAT 2 /* grows with what is in a place */
 
 static enum err add_link(void *ctx, const char *name, struct error *e)
 {
@@ -52,23 +38,12 @@ static enum err fill_bin(int dirfd, struct error *e)
     return sys_mkdirat(bin, "skills", 0755, e);
 }
 
-static enum err fill_etc(int dirfd, struct error *e)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(etc); i++) {
-        CLEANUP(sys_closep) int fd = -1;
-        TRY(sys_openat(dirfd, etc[i].name, O_WRONLY | O_CREAT | O_EXCL, 0644, &fd, e));
-        TRY(sys_write_full(fd, etc[i].text, strlen(etc[i].text), e));
-    }
-    return ERR_OK;
-}
-
 static enum err fill(int at, const char *name, struct error *e)
 {
     CLEANUP(sys_closep) int dirfd = -1;
     TRY(sys_mkdirat(at, name, 0755, e));
     TRY(sys_openat(at, name, O_RDONLY | O_DIRECTORY, 0, &dirfd, e));
-    TRY(fill_bin(dirfd, e));
-    return fill_etc(dirfd, e);
+    return fill_bin(dirfd, e);
 }
 
 /* Two processes may make it at once: the second finds the name taken, by the same. */

@@ -34,6 +34,7 @@ struct run {
     const struct sandbox *s;
     struct sandbox_result *result;
     struct sandbox_filter filter;
+    struct etc etc;
     struct cgroup cgroup;
     int streams[N_STREAMS]; /* read ends; -1 = ended */
     int status;             /* what bubblewrap tells */
@@ -44,6 +45,7 @@ struct run {
     pid_t pid;
     pid_t init; /* the first process in the sandbox: all others end with it */
     int workspace;
+    int doors[CGROUP_DOORS];
     struct sys_room room; /* at the start */
     int64_t began_ns, watched_ns;
     int64_t kill_ns; /* when it is killed; 0 = it is not told to end */
@@ -55,11 +57,12 @@ struct run {
 
 static void close_all(struct run *r)
 {
-    int *fds[] = {&r->streams[OUT], &r->streams[ERR], &r->status, &r->arguments,
-                  &r->block,        &r->signals,      &r->pidfd,  &r->workspace};
+    int *fds[] = {&r->streams[OUT], &r->streams[ERR], &r->status,    &r->arguments, &r->block,
+                  &r->signals,      &r->pidfd,        &r->workspace, &r->doors[0],  &r->doors[1]};
     for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
         sys_closep(fds[i]);
     sandbox_filter_deinit(&r->filter);
+    etc_deinit(&r->etc);
     cgroup_remove(&r->cgroup);
 }
 
@@ -89,6 +92,8 @@ static enum err prepare_filter(struct run *r, struct error *e)
 static enum err prepare_cgroup(struct run *r, struct error *e)
 {
     cgroup_make(r->s->limits.memory, r->s->limits.processes, &r->cgroup);
+    if (r->cgroup.version == 1)
+        return cgroup_open_doors(&r->cgroup, r->doors, e);
     if (r->cgroup.version || getuid() != 0)
         return ERR_OK;
     return missing(r, SANDBOX_GAP_PROCESSES,
@@ -105,7 +110,7 @@ static enum err write_arguments(struct run *r, int status, int block, struct err
     CLEANUP(buf_deinit) struct buf text;
     CLEANUP(sys_closep) int fd = -1;
     buf_init(&text, ARGUMENTS_MAX);
-    TRY(arguments_write(r->s, &r->filter, status, block, &text, e));
+    TRY(arguments_write(r->s, &r->filter, &r->etc, status, block, &text, e));
     TRY(sys_memfd("arguments", &fd, e));
     TRY(sys_write_full(fd, text.p, text.len, e));
     return sys_reopen(fd, O_RDONLY, &r->arguments, e);
@@ -119,6 +124,20 @@ static size_t count_words(char *const *words)
     return n;
 }
 
+/* What bubblewrap is given: those that there are. */
+static size_t list_kept(const struct run *r, int status, int block, int ret[5 + ETC_FILES])
+{
+    size_t n = 0;
+    const int fds[] = {r->arguments, status, block, r->filter.allow, r->filter.refuse};
+    for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+        if (fds[i] >= 0)
+            ret[n++] = fds[i];
+    for (size_t i = 0; i < ETC_FILES; i++)
+        if (r->etc.fds[i] >= 0)
+            ret[n++] = r->etc.fds[i];
+    return n;
+}
+
 static enum err spawn(struct run *r, const int *stdio, int status, int block, struct error *e)
 {
     const struct sandbox_limits *l = &r->s->limits;
@@ -128,7 +147,8 @@ static enum err spawn(struct run *r, const int *stdio, int status, int block, st
         {RLIMIT_DATA, l->memory},
         {RLIMIT_NOFILE, OPEN_FILES},
     };
-    const int keep[] = {r->arguments, status, block, r->filter.allow, r->filter.refuse};
+    int keep[5 + ETC_FILES];
+    size_t n_keep = list_kept(r, status, block, keep);
     char number[16];
     size_t n_words = count_words(r->s->argv);
     CLEANUP(freep) char **argv = calloc(n_words + 5, sizeof *argv);
@@ -148,9 +168,11 @@ static enum err spawn(struct run *r, const int *stdio, int status, int block, st
         .envp = nothing,
         .stdio = stdio,
         .keep = keep,
-        .n_keep = r->filter.allow < 0 ? 3 : 5,
+        .n_keep = n_keep,
         .limits = limits,
         .n_limits = ARRAY_SIZE(limits),
+        .enter = r->doors,
+        .n_enter = r->cgroup.version == 1 ? CGROUP_DOORS : 0,
     };
     enum err err = sys_spawn(&child, &r->pid, &r->pidfd, e);
     if (err == ERR_NOT_FOUND)
@@ -243,7 +265,7 @@ static enum err release(struct run *r, struct error *e)
     const struct sys_rlimit processes = {RLIMIT_NPROC, r->s->limits.processes};
     if (r->init == 0)
         return ERR_OK;
-    if (r->cgroup.version)
+    if (r->cgroup.version == 2)
         TRY(cgroup_add(&r->cgroup, r->init, e));
     if (getuid() != 0)
         TRY(sys_prlimit(r->init, &processes, e));
@@ -440,6 +462,7 @@ static enum err prepare(struct run *r, struct error *e)
 {
     TRY(open_workspace(r, e));
     TRY(prepare_filter(r, e));
+    TRY(etc_open(&r->etc, e));
     TRY(prepare_cgroup(r, e));
     return sys_signal_fd(&r->signals, e);
 }
@@ -470,6 +493,7 @@ enum err sandbox_run(const struct sandbox *s, struct sandbox_result *ret, struct
         .s = s,
         .result = ret,
         .filter = SANDBOX_FILTER_INIT,
+        .etc = ETC_INIT,
         .cgroup = CGROUP_INIT,
         .streams = {-1, -1},
         .status = -1,
@@ -478,6 +502,7 @@ enum err sandbox_run(const struct sandbox *s, struct sandbox_result *ret, struct
         .signals = -1,
         .pidfd = -1,
         .workspace = -1,
+        .doors = {-1, -1},
     };
     *ret = (struct sandbox_result){.exit_code = 0};
     enum err err = run(&r, e);
