@@ -34,7 +34,8 @@
     X(EVENTS, "events")                                                                            \
     X(TEXTS, "texts")                                                                              \
     X(INFO, "info")                                                                                \
-    X(FILES, "files")
+    X(FILES, "files")                                                                              \
+    X(TEXT_REFS, "textrefs")
 
 enum meta_table {
 #define X(name, text) META_##name,

@@ -15,6 +15,7 @@ void codec_skill_to(const struct meta_skill *s, skill_record *ret)
     ret->created_by = bin_of(s->created_by);
     ret->deleted_at_ns = s->deleted_at_ns;
     ret->deleted_by = bin_of(s->deleted_by);
+    ret->purged_seq = s->purged_seq;
 }
 
 void codec_skill_from(const skill_record *m, str id, struct meta_skill *ret)
@@ -33,6 +34,7 @@ void codec_skill_from(const skill_record *m, str id, struct meta_skill *ret)
         .created_by = str_of_bin(m->created_by),
         .deleted_at_ns = m->deleted_at_ns,
         .deleted_by = str_of_bin(m->deleted_by),
+        .purged_seq = m->purged_seq,
     };
 }
 

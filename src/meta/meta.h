@@ -33,7 +33,7 @@ enum {
     META_VALUE_MAX = 4 << 20, /* one record; a larger one is RESOURCE_EXHAUSTED */
 };
 
-#define META_SCHEMA_VERSION 1
+#define META_SCHEMA_VERSION 2
 
 /* --- opening --- */
 
@@ -107,6 +107,7 @@ struct meta_skill {
     str created_by;
     int64_t deleted_at_ns; /* 0 while live */
     str deleted_by;
+    uint64_t purged_seq; /* versions up to this one are gone */
 };
 
 struct meta_pair {
@@ -145,12 +146,13 @@ struct meta_event {
 
 struct meta_artifact {
     uint64_t size;
-    uint32_t state; /* META_ARTIFACT_LIVE */
+    uint32_t state; /* META_ARTIFACT_… */
     int64_t created_at_ns;
     uint32_t n_files;    /* in its manifest; 0 = not recorded (an archive has at least one) */
     uint64_t files_size; /* bytes of all of them */
 };
-enum { META_ARTIFACT_LIVE = 1 };
+/* How garbage goes (ARCHITECTURE.md, "Garbage"): no version holds what is not live. */
+enum { META_ARTIFACT_LIVE = 1, META_ARTIFACT_CONDEMNED = 2, META_ARTIFACT_DELETING = 3 };
 
 /* One file of an archive's manifest. */
 struct meta_file {
@@ -177,6 +179,10 @@ enum err meta_live_list(struct meta_txn *t, str prefix, str after, uint64_t skip
 /* The live skills of that slug in any scope and org, at most max ids. */
 enum err meta_slug_list(struct meta_txn *t, str slug, struct arena *a, str *ret_ids, size_t max,
                         size_t *ret_n, struct error *e);
+/* The skill, live or not, with the smallest id above `after` (empty: the first). NOT_FOUND: none.
+ */
+enum err meta_skill_next(struct meta_txn *t, str after, struct arena *a, struct meta_skill *ret,
+                         struct error *e);
 /* Every skill, live or not, in order of id, until fn fails. */
 enum err meta_skill_each(struct meta_txn *t,
                          enum err (*fn)(void *ctx, const struct meta_skill *, struct error *),
@@ -187,18 +193,55 @@ enum err meta_skill_each(struct meta_txn *t,
 /* NOT_FOUND. */
 enum err meta_version_get(struct meta_txn *t, uint64_t number, uint64_t seq, struct arena *a,
                           struct meta_version *ret, struct error *e);
-/* Adds v and makes it findable by its archive's hash; the archive is recorded and referenced. */
+/* Adds v and makes it findable by its archive's hash; the archive is recorded, live and referenced.
+ * FAILED_PRECONDITION: the archive is being deleted. */
 enum err meta_version_add(struct meta_txn *t, uint64_t number, const struct meta_version *v,
                           struct error *e);
 /* The newest version with that archive. NOT_FOUND. */
 enum err meta_hash_find(struct meta_txn *t, uint64_t number, const struct digest *artifact,
                         uint64_t *ret_seq, struct error *e);
+/* Removes a version and its tags, and what it referred to it by. NOT_FOUND. */
+enum err meta_version_remove(struct meta_txn *t, uint64_t number, uint64_t seq, struct error *e);
+
+/* --- archives --- */
+
 /* NOT_FOUND. */
 enum err meta_artifact_get(struct meta_txn *t, const struct digest *d, struct meta_artifact *ret,
                            struct error *e);
 /* Whether any version of any skill holds the archive. */
 enum err meta_artifact_referenced(struct meta_txn *t, const struct digest *d, bool *ret,
                                   struct error *e);
+
+/* The versions that hold an archive, until fn fails. */
+enum err meta_artifact_holders(struct meta_txn *t, const struct digest *d,
+                               enum err (*fn)(void *ctx, uint64_t number, uint64_t seq,
+                                              struct error *),
+                               void *ctx, struct error *e);
+
+struct meta_artifact_entry {
+    struct digest digest;
+    struct meta_artifact artifact;
+    bool referenced;
+};
+/* The recorded archives after `after` (NULL: from the first), in order of hash, at most max. */
+enum err meta_artifact_list(struct meta_txn *t, const struct digest *after,
+                            struct meta_artifact_entry *ret, size_t max, size_t *ret_n,
+                            struct error *e);
+
+/* The three steps of removing an archive that no version holds; each does nothing where it does
+ * not apply, and says so. */
+/* Live or not recorded -> condemned. A version that comes to hold it makes it live again. size: in
+ * bytes, for one that is not recorded. */
+enum err meta_artifact_condemn(struct meta_txn *t, const struct digest *d, uint64_t size,
+                               int64_t now_ns, bool *ret_done, struct error *e);
+/* Condemned -> deleting: from here on no version can come to hold it, and its file may be removed.
+ */
+enum err meta_artifact_claim(struct meta_txn *t, const struct digest *d, bool *ret_done,
+                             struct error *e);
+/* Deleting -> not recorded, with its manifest, and with its text when no other archive has it. To
+ * be called when the file is durably gone. */
+enum err meta_artifact_forget(struct meta_txn *t, const struct digest *d, bool *ret_done,
+                              struct error *e);
 
 /* --- manifests --- */
 
@@ -234,6 +277,8 @@ enum err meta_tag_get(struct meta_txn *t, uint64_t number, str tag, struct arena
                       struct meta_tag *ret, struct error *e);
 enum err meta_tag_set(struct meta_txn *t, uint64_t number, str tag, const struct meta_tag *v,
                       struct error *e);
+/* Nothing to remove is fine. */
+enum err meta_tag_remove(struct meta_txn *t, uint64_t number, str tag, struct error *e);
 /* The tags that point at version seq now, in byte order. */
 enum err meta_tags_of(struct meta_txn *t, uint64_t number, uint64_t seq, struct arena *a,
                       const str **ret, size_t *ret_n, struct error *e);

@@ -2,6 +2,7 @@
  * Table files: the manifest of an archive in parts of PART_ROWS files, so that one page is read and
  * one record is written in bounded memory whatever the whole has. Its totals are in artifacts.
  */
+#include "meta/artifact.h"
 #include "meta/codec.h"
 #include "meta/record.h"
 
@@ -73,6 +74,15 @@ enum err meta_files_put(struct meta_txn *t, const struct digest *artifact,
     TRY(record_get_message(t, META_ARTIFACTS, &key,
                            &stigmer__storage__v1__artifact_record__descriptor, &a, &m, e));
     return m->n_files ? ERR_OK : put_all(t, artifact, m, files, e);
+}
+
+enum err files_forget(struct meta_txn *t, const struct digest *d, uint32_t n_files, struct error *e)
+{
+    for (uint32_t i = 0; i < n_files; i += PART_ROWS) {
+        struct meta_key key = part_key(d, i / PART_ROWS);
+        TRY(record_del(t, META_FILES, &key, e));
+    }
+    return ERR_OK;
 }
 
 static enum err missing(struct error *e)

@@ -178,6 +178,22 @@ enum err meta_slug_list(struct meta_txn *t, str slug, struct arena *a, str *ret_
     return scan_done(err);
 }
 
+enum err meta_skill_next(struct meta_txn *t, str after, struct arena *a, struct meta_skill *ret,
+                         struct error *e)
+{
+    CLEANUP(scan_close) struct scan s = SCAN_INIT;
+    struct meta_key all = META_KEY_INIT, from = start_after(STR_NULL, after);
+    skill_record *m;
+    str id;
+    TRY(scan_open(&s, t, META_SKILLS, &all, e));
+    TRY(scan_seek(&s, &from, e));
+    TRY(record_unpack(s.payload, &stigmer__storage__v1__skill_record__descriptor, a, &m, e));
+    if (!arena_dup(a, s.key, &id))
+        return FAIL_NOMEM(e);
+    codec_skill_from(m, id, ret);
+    return ERR_OK;
+}
+
 static enum err each_one(const struct scan *s,
                          enum err (*fn)(void *ctx, const struct meta_skill *, struct error *),
                          void *ctx, struct error *e)

@@ -56,6 +56,13 @@ enum err meta_tag_set(struct meta_txn *t, uint64_t number, str tag, const struct
     return record_put_message(t, META_TAGS, &key, &m.base, e);
 }
 
+enum err meta_tag_remove(struct meta_txn *t, uint64_t number, str tag, struct error *e)
+{
+    struct meta_key key = tag_key(number, tag);
+    TRY(untag(t, number, tag, e));
+    return record_del(t, META_TAGS, &key, e);
+}
+
 /* Reads as far as there is room; *ret_n is how many there are. */
 static enum err tags_read(struct meta_txn *t, const struct meta_key *prefix, struct arena *a,
                           str *tags, size_t room, size_t *ret_n, struct error *e)

@@ -1,4 +1,5 @@
-/* Tables versions, hashes, artifacts, refs and texts. */
+/* Tables versions, hashes, refs and texts. */
+#include "meta/artifact.h"
 #include "meta/codec.h"
 #include "meta/record.h"
 
@@ -59,20 +60,6 @@ static enum err hash_put(struct meta_txn *t, uint64_t number, const struct meta_
     return record_put_mark(t, META_HASHES, &key, e);
 }
 
-static enum err artifact_put(struct meta_txn *t, const struct meta_version *v, struct error *e)
-{
-    str payload;
-    struct meta_key key = digest_key(&v->artifact);
-    artifact_record m = STIGMER__STORAGE__V1__ARTIFACT_RECORD__INIT;
-    enum err err = record_get(t, META_ARTIFACTS, &key, &payload, e);
-    if (err != ERR_NOT_FOUND)
-        return err;
-    m.size = v->size;
-    m.state = META_ARTIFACT_LIVE;
-    m.created_at_ns = v->updated_at_ns;
-    return record_put_message(t, META_ARTIFACTS, &key, &m.base, e);
-}
-
 static enum err ref_put(struct meta_txn *t, uint64_t number, const struct meta_version *v,
                         struct error *e)
 {
@@ -87,7 +74,7 @@ enum err meta_version_add(struct meta_txn *t, uint64_t number, const struct meta
 {
     TRY(version_put(t, number, v, e));
     TRY(hash_put(t, number, v, e));
-    TRY(artifact_put(t, v, e));
+    TRY(artifact_hold(t, v, e));
     return ref_put(t, number, v, e);
 }
 
@@ -103,32 +90,76 @@ enum err meta_hash_find(struct meta_txn *t, uint64_t number, const struct digest
     return ERR_OK;
 }
 
-enum err meta_artifact_get(struct meta_txn *t, const struct digest *d, struct meta_artifact *ret,
-                           struct error *e)
-{
-    struct arena a;
-    artifact_record *m;
-    struct meta_key key = digest_key(d);
-    arena_init(&a, KIB(16));
-    enum err err = record_get_message(
-        t, META_ARTIFACTS, &key, &stigmer__storage__v1__artifact_record__descriptor, &a, &m, e);
-    if (err == ERR_OK)
-        *ret =
-            (struct meta_artifact){m->size, m->state, m->created_at_ns, m->n_files, m->files_size};
-    arena_deinit(&a);
-    return err;
-}
-
-enum err meta_artifact_referenced(struct meta_txn *t, const struct digest *d, bool *ret,
-                                  struct error *e)
+/* The number and seq of the first version from there on. */
+static enum err first_version(struct meta_txn *t, const struct meta_key *from, uint64_t *ret_number,
+                              uint64_t *ret_seq, struct error *e)
 {
     CLEANUP(scan_close) struct scan s = SCAN_INIT;
-    struct meta_key prefix = digest_key(d);
-    TRY(scan_open(&s, t, META_REFS, &prefix, e));
-    enum err err = scan_seek(&s, &prefix, e);
-    *ret = err == ERR_OK;
+    struct meta_key all = META_KEY_INIT;
+    TRY(scan_open(&s, t, META_VERSIONS, &all, e));
+    TRY(scan_seek(&s, from, e));
+    *ret_number = key_get_u64(s.key.p);
+    *ret_seq = key_get_u64(s.key.p + sizeof(uint64_t));
+    return ERR_OK;
+}
+
+enum err versions_each(struct meta_txn *t,
+                       enum err (*fn)(struct meta_txn *t, const struct meta_version *v,
+                                      struct error *e),
+                       struct error *e)
+{
+    struct meta_version v;
+    uint64_t number, seq;
+    struct meta_key from = META_KEY_INIT;
+    enum err err;
+    while ((err = first_version(t, &from, &number, &seq, e)) == ERR_OK) {
+        CLEANUP(arena_deinit) struct arena a;
+        arena_init(&a, VERSION_ARENA_MAX);
+        TRY(meta_version_get(t, number, seq, &a, &v, e));
+        TRY(fn(t, &v, e));
+        from = version_key(number, seq);
+        key_add_byte(&from, 0); /* the smallest key above it */
+    }
     return scan_done(err);
 }
+
+/* --- removing --- */
+
+static enum err unhash(struct meta_txn *t, uint64_t number, const struct meta_version *v,
+                       struct error *e)
+{
+    struct meta_key hash = hash_key(number, &v->artifact), ref = digest_key(&v->artifact);
+    key_add_u64(&hash, v->seq);
+    key_add_u64(&ref, number);
+    key_add_u64(&ref, v->seq);
+    TRY(record_del(t, META_HASHES, &hash, e));
+    return record_del(t, META_REFS, &ref, e);
+}
+
+static enum err untag_all(struct meta_txn *t, uint64_t number, uint64_t seq, struct arena *a,
+                          struct error *e)
+{
+    const str *tags;
+    size_t n;
+    TRY(meta_tags_of(t, number, seq, a, &tags, &n, e));
+    for (size_t i = 0; i < n; i++)
+        TRY(meta_tag_remove(t, number, tags[i], e));
+    return ERR_OK;
+}
+
+enum err meta_version_remove(struct meta_txn *t, uint64_t number, uint64_t seq, struct error *e)
+{
+    struct meta_version v;
+    struct meta_key key = version_key(number, seq);
+    CLEANUP(arena_deinit) struct arena a;
+    arena_init(&a, VERSION_ARENA_MAX);
+    TRY(meta_version_get(t, number, seq, &a, &v, e));
+    TRY(untag_all(t, number, seq, &a, e));
+    TRY(unhash(t, number, &v, e));
+    return record_del(t, META_VERSIONS, &key, e);
+}
+
+/* --- texts --- */
 
 enum err meta_text_get(struct meta_txn *t, const struct digest *d, struct arena *a, str *ret,
                        struct error *e)

@@ -1,13 +1,21 @@
 #include "meta/schema.h"
 
 #include "base/log.h"
+#include "meta/artifact.h"
 #include "meta/record.h"
 #include "stigmer/storage/v1/record.pb-c.h"
 
-/* No step yet: the first release wrote version 1. */
+/* Version 2 knows which archive has which text. */
+static enum err step_1(struct meta_txn *t, struct error *e)
+{
+    return versions_each(t, artifact_set_text, e);
+}
+
+static enum err (*const steps[])(struct meta_txn *t, struct error *e) = {step_1};
 const struct meta_schema meta_schema_default = {
     .version = META_SCHEMA_VERSION,
-    .oldest = META_SCHEMA_VERSION,
+    .oldest = 1,
+    .steps = steps,
 };
 
 static struct meta_key schema_key(void)

@@ -1,5 +1,5 @@
 /*
- * What the program does: serve, dump, version. Each reads what it needs from the environment.
+ * What the program does: serve, dump, gc, version. Each reads what it needs from the environment.
  * Errors: one sentence for the person who called it.
  */
 #ifndef STIGMER_SERVER_COMMAND_H
@@ -11,5 +11,12 @@
 enum err command_serve(const struct config *c, struct error *e);
 /* Prints every record on standard output; read-only, also beside a running server. */
 enum err command_dump(const struct config *c, bool json, struct error *e);
+
+struct gc_words {
+    bool dry_run, purge_deleted, json;
+};
+/* Removes the archives that no version holds, or tells what it would remove; also beside a running
+ * server. */
+enum err command_gc(const struct config *c, const struct gc_words *w, struct error *e);
 
 #endif

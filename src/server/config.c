@@ -17,7 +17,8 @@ struct row {
     bool secret;
 };
 
-#define ARENA_MAX KIB(256)
+#define ARENA_MAX    KIB(256)
+#define INTERVAL_MAX 31536000
 
 static bool parse_port(struct config *c, void *to, str value, config_env_fn *env)
 {
@@ -27,6 +28,18 @@ static bool parse_port(struct config *c, void *to, str value, config_env_fn *env
     if (!str_to_u64(value, &n) || n > UINT16_MAX)
         return false;
     *(uint16_t *)to = (uint16_t)n;
+    return true;
+}
+
+/* Seconds; at most a year. */
+static bool parse_interval(struct config *c, void *to, str value, config_env_fn *env)
+{
+    (void)c;
+    (void)env;
+    uint64_t n;
+    if (!str_to_u64(value, &n) || n > INTERVAL_MAX)
+        return false;
+    *(uint32_t *)to = (uint32_t)n;
     return true;
 }
 
@@ -130,6 +143,9 @@ static const struct row rows[] = {
      "a directory (\"~\" needs an absolute HOME)", "directory of the metadata", false},
     {"STORAGE_PATH", "~/.stigmer/storage", parse_path, AT(storage_path),
      "a directory (\"~\" needs an absolute HOME)", "directory of the artifacts, in skills/", false},
+    {"GC_INTERVAL", "86400", parse_interval, AT(gc_interval_s),
+     "a number of seconds from 0 to 31536000",
+     "how often archives that no version holds are removed; 0: never", false},
     {"LOG_LEVEL", "info", parse_log_level, AT(log_level), "debug, info, warn or error",
      "the least important events that are logged", false},
     {"LOG_FORMAT", "auto", parse_log_format, AT(log_format), "auto, pretty or json",

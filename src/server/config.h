@@ -24,6 +24,7 @@ struct config {
     uint16_t port; /* 0 = any */
     struct config_listen listen;
     char *db_path, *storage_path; /* "~" is expanded */
+    uint32_t gc_interval_s;       /* 0 = never */
     enum log_level log_level;
     enum log_format log_format;
     char *env;

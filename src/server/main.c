@@ -11,6 +11,11 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 static const char usage[] =
     "usage: stigmer-server [serve]         serve until SIGTERM or SIGINT\n"
     "       stigmer-server dump [--json]   print every record, also beside a running server\n"
+    "       stigmer-server gc [--dry-run] [--purge-deleted] [--json]\n"
+    "                                      remove archives that no version holds, also beside a\n"
+    "                                      running server; with --purge-deleted first all "
+    "versions\n"
+    "                                      of deleted skills; with --dry-run only tell\n"
     "       stigmer-server version         print the version\n"
     "       stigmer-server --help          print this text\n";
 
@@ -50,26 +55,76 @@ static int wrong_usage(const char *what)
     return EXIT_USAGE;
 }
 
-/* Runs what needs the configuration. */
-static int configured(bool dump, bool json)
+/* --- commands ------------------------------------------------------------------------------------
+ */
+
+enum flag { JSON = 1, DRY_RUN = 2, PURGE_DELETED = 4 };
+
+static const struct {
+    const char *word;
+    enum flag flag;
+} flag_words[] = {{"--json", JSON}, {"--dry-run", DRY_RUN}, {"--purge-deleted", PURGE_DELETED}};
+
+static enum err run_serve(const struct config *c, unsigned flags, struct error *e)
+{
+    (void)flags;
+    return command_serve(c, e);
+}
+
+static enum err run_dump(const struct config *c, unsigned flags, struct error *e)
+{
+    return command_dump(c, flags & JSON, e);
+}
+
+static enum err run_gc(const struct config *c, unsigned flags, struct error *e)
+{
+    const struct gc_words w = {flags & DRY_RUN, flags & PURGE_DELETED, flags & JSON};
+    return command_gc(c, &w, e);
+}
+
+/* What needs the configuration. */
+static const struct command {
+    const char *name;
+    unsigned flags; /* that it takes */
+    enum err (*run)(const struct config *c, unsigned flags, struct error *e);
+} commands[] = {
+    {"serve", 0, run_serve},
+    {"dump", JSON, run_dump},
+    {"gc", JSON | DRY_RUN | PURGE_DELETED, run_gc},
+};
+
+static int run_configured(const struct command *command, unsigned flags)
 {
     struct config c;
     struct error e;
     enum err r = config_load(&c, environment, &e);
     if (r == ERR_OK)
-        r = dump ? command_dump(&c, json, &e) : command_serve(&c, &e);
+        r = command->run(&c, flags, &e);
     if (r != ERR_OK)
         (void)fprintf(stderr, "stigmer-server: %s\n", e.msg);
     config_deinit(&c);
     return r == ERR_OK ? EXIT_OK : EXIT_FAILED;
 }
 
-static int dump(int argc, char **argv)
+/* 0: no flag of that name. */
+static unsigned flag_of(const char *word)
 {
-    bool json = argc > 2 && str_eq(str_c(argv[2]), STR("--json"));
-    if (argc > 2 + (json ? 1 : 0))
-        return wrong_usage(argv[json ? 3 : 2]);
-    return configured(true, json);
+    for (size_t i = 0; i < ARRAY_SIZE(flag_words); i++)
+        if (str_eq(str_c(word), str_c(flag_words[i].word)))
+            return flag_words[i].flag;
+    return 0;
+}
+
+static int run_command(const struct command *command, int n, char **words)
+{
+    unsigned flags = 0;
+    for (int i = 0; i < n; i++) {
+        unsigned flag = flag_of(words[i]) & command->flags;
+        if (!flag)
+            return wrong_usage(words[i]);
+        flags |= flag;
+    }
+    return run_configured(command, flags);
 }
 
 static bool is(str word, const char *a, const char *b)
@@ -79,16 +134,15 @@ static bool is(str word, const char *a, const char *b)
 
 int main(int argc, char **argv)
 {
-    str command = argc > 1 ? str_c(argv[1]) : STR("serve");
-    if (is(command, "dump", "dump"))
-        return dump(argc, argv);
+    str name = argc > 1 ? str_c(argv[1]) : STR("serve");
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        if (str_eq(name, str_c(commands[i].name)))
+            return run_command(&commands[i], MAX(argc - 2, 0), argv + 2);
     if (argc > 2)
         return wrong_usage(argv[2]);
-    if (is(command, "serve", "serve"))
-        return configured(false, false);
-    if (is(command, "version", "--version"))
+    if (is(name, "version", "--version"))
         return print_version();
-    if (is(command, "--help", "-h") || is(command, "help", "help"))
+    if (is(name, "--help", "-h") || is(name, "help", "help"))
         return print_help();
     return wrong_usage(argv[1]);
 }

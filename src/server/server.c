@@ -8,6 +8,7 @@
 #include "h2/limits.h"
 #include "meta/meta.h"
 #include "net/tls.h"
+#include "server/chores.h"
 #include "server/keeper.h"
 #include "server/lock.h"
 #include "skill/skill.h"
@@ -44,6 +45,7 @@ struct server {
     str descriptors[MAX_DESCRIPTORS];
     struct grpc_server *grpc;
     struct keeper *keeper;
+    struct chores *chores;
     uint16_t port;
     struct buf addresses;
 };
@@ -124,6 +126,13 @@ static enum err keep(struct server *s, struct error *e)
     return ERR_OK;
 }
 
+static enum err do_chores(struct server *s, struct error *e)
+{
+    const struct chores_options o = {.skills = s->skills,
+                                     .gc_interval_s = s->config->gc_interval_s};
+    return o.gc_interval_s ? chores_start(&o, &s->chores, e) : ERR_OK;
+}
+
 static enum err listen_on(struct server *s, const char *address, struct error *e)
 {
     uint16_t want = s->port ? s->port : s->config->port;
@@ -159,6 +168,7 @@ static enum err start(struct server *s, struct error *e)
     TRY(keep(s, e));
     TRY(listen_all(s, e));
     TRY(grpc_server_start(s->grpc, e));
+    TRY(do_chores(s, e));
     grpc_server_set_serving(s->grpc, true);
     return ERR_OK;
 }
@@ -206,6 +216,7 @@ void server_free(struct server *s)
         return;
     if (s->grpc)
         grpc_server_stop(s->grpc, 0);
+    chores_stop(s->chores);
     keeper_stop(s->keeper);
     grpc_server_free(s->grpc);
     pool_free(s->workers);

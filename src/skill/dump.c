@@ -36,7 +36,7 @@ static enum err dump_skill(void *ctx, const struct meta_skill *head, struct erro
     uint64_t n_earlier = head->live ? head->last_seq - 1 : head->last_seq;
     if (head->live)
         TRY(dump_version(ctx, head, head->last_seq, e));
-    for (uint64_t seq = 1; seq <= n_earlier; seq++)
+    for (uint64_t seq = head->purged_seq + 1; seq <= n_earlier; seq++)
         TRY(dump_version(ctx, head, seq, e));
     return ERR_OK;
 }

@@ -138,7 +138,7 @@ enum err skill_versions(struct skill_service *s, const struct skill_versions *q,
     TRY(record_find(&t, &q->ref, q->include_deleted, a, &head, e));
     TRY(question_of_versions(&head, q->include_deleted, a, &question, e));
     TRY(versions_start(q, &head, question, a, &seq, e));
-    uint64_t first = q->include_deleted ? 1 : head.first_seq;
+    uint64_t first = q->include_deleted ? head.purged_seq + 1 : head.first_seq;
     ret->total = head.last_seq - first + 1;
     for (; ret->n_items < q->page_size && seq >= first; seq--)
         TRY(record_load(&t, &head, seq, RECORD_TAGS, a, &ret->items[ret->n_items++], e));

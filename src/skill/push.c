@@ -1,6 +1,7 @@
 /* A push: audit, durable artifact, then one transaction for all that is known of it. */
 #include "base/log.h"
 #include "skill/change.h"
+#include "skill/gc.h"
 #include "skill/id.h"
 #include "skill/manifest.h"
 #include "skill/record.h"
@@ -9,7 +10,13 @@
 #include "store/store.h"
 #include "zip/zip.h"
 
+/* How often an archive is put again that was collected meanwhile. */
+#define PUT_TRIES 8
+
 struct push {
+    struct skill_service *s;
+    const struct spool *spool; /* that was put */
+    bool lost;                 /* out: the archive was removed after it was put */
     struct change by;
     const struct skill_push *in;
     enum skill_scope scope;
@@ -99,12 +106,35 @@ static struct meta_version next_version(const struct push *p, const struct meta_
     };
 }
 
+static enum err lose(struct push *p, struct error *e)
+{
+    p->lost = true;
+    return FAIL(e, ERR_UNAVAILABLE, "skill.collected",
+                "the archive was collected as garbage while it was pushed; try again");
+}
+
+/* Garbage collection may have come between the archive and its version. Here, in the transaction,
+ * it cannot: it removes only what a transaction of its own has marked before (ARCHITECTURE.md). */
+static enum err check_archive(struct meta_txn *t, struct push *p, struct error *e)
+{
+    struct meta_artifact artifact;
+    bool there;
+    enum err err = meta_artifact_get(t, &p->hash, &artifact, e);
+    if (err != ERR_OK && err != ERR_NOT_FOUND)
+        return err;
+    if (err == ERR_OK && artifact.state == META_ARTIFACT_DELETING)
+        return lose(p, e);
+    TRY(store_confirm(p->s->store, p->spool, &there, e));
+    return there ? ERR_OK : lose(p, e);
+}
+
 static enum err add_version(struct meta_txn *t, struct push *p, struct meta_skill *head,
                             bool exists, const struct meta_version *previous, struct error *e)
 {
     uint64_t sequence, seq = exists ? head->last_seq + 1 : 1;
     int64_t time_ns;
     const char *what = exists && head->live ? "updated" : "created";
+    TRY(check_archive(t, p, e));
     TRY(change_event(t, &p->by, what, p->id, seq, p->in->tag, &time_ns, &sequence, e));
     next_head(p, exists, sequence, time_ns, head);
     struct meta_version v = next_version(p, head, previous, sequence, time_ns);
@@ -122,6 +152,7 @@ static enum err push_txn(struct meta_txn *t, void *arg, struct error *e)
     struct meta_skill head;
     struct meta_version current = {0};
     bool same = false;
+    p->lost = false;
     enum err err = meta_skill_get(t, p->id, p->a, &head, e);
     bool exists = err == ERR_OK;
     if (!exists && err != ERR_NOT_FOUND)
@@ -214,11 +245,39 @@ static enum err audit(struct push *p, struct spool *spool, struct pool *workers,
     return take_report(p, spool, e);
 }
 
+/* --- after it --- */
+
+/* Once more, from a copy of the spool: a file that has lost its only name gets no other. */
+static enum err put_again(struct push *p, struct spool **copy, struct error *e)
+{
+    struct spool *fresh;
+    TRY(gc_await(p->s, &p->hash, e));
+    TRY(spool_copy(p->spool, &fresh, e));
+    spool_free(*copy);
+    *copy = fresh;
+    p->spool = fresh;
+    return store_put(p->s->store, fresh, NULL, e);
+}
+
+static enum err commit(struct push *p, struct error *e)
+{
+    struct spool *copy = NULL;
+    enum err err = meta_write(p->s->meta, push_txn, p, e);
+    for (int i = 0; err != ERR_OK && p->lost && i < PUT_TRIES; i++) {
+        err = put_again(p, &copy, e);
+        if (err == ERR_OK)
+            err = meta_write(p->s->meta, push_txn, p, e);
+    }
+    spool_free(copy);
+    return err;
+}
+
 enum err skill_push(struct skill_service *s, const struct skill_push *in, struct spool *spool,
                     struct arena *a, struct skill *ret, struct error *e)
 {
     CLEANUP(push_deinit)
-    struct push p = {.in = in, .a = a, .ret = ret, .by = change_by(s, in->actor)};
+    struct push p = {
+        .s = s, .spool = spool, .in = in, .a = a, .ret = ret, .by = change_by(s, in->actor)};
     TRY(check_bounds(in, e));
     TRY(id_scope(in->scope, in->org, &p.scope, &p.org, e));
     TRY(name_it(&p, e));
@@ -227,5 +286,5 @@ enum err skill_push(struct skill_service *s, const struct skill_push *in, struct
     p.size = spool_len(spool);
     TRY(audit(&p, spool, s->workers, e));
     TRY(store_put(s->store, spool, NULL, e));
-    return meta_write(s->meta, push_txn, &p, e);
+    return commit(&p, e);
 }

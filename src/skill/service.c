@@ -91,7 +91,10 @@ static enum err known(struct skill_service *s, const struct digest *d, struct er
     struct meta_artifact artifact;
     CLEANUP(meta_read_end) struct meta_txn t = META_TXN_INIT;
     TRY(meta_read_begin(s->meta, &t, e));
-    return meta_artifact_get(&t, d, &artifact, e);
+    TRY(meta_artifact_get(&t, d, &artifact, e));
+    return artifact.state == META_ARTIFACT_LIVE
+               ? ERR_OK
+               : FAIL(e, ERR_NOT_FOUND, "skill.artifact_garbage", "no version has the archive");
 }
 
 enum err skill_open_artifact(struct skill_service *s, str key, bool fast, bool *ret_ready,

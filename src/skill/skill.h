@@ -191,4 +191,29 @@ enum err skill_files(struct skill_service *s, const struct skill_files *q, struc
 enum err skill_open_artifact(struct skill_service *s, str key, bool fast, bool *ret_ready,
                              struct artifact *ret, struct error *e);
 
+/* --- garbage --- */
+
+struct skill_gc {
+    bool dry_run;       /* only tells what there is */
+    bool purge_deleted; /* the versions of ended lives first */
+    str actor;          /* of the purge's events; empty = "system" */
+    /* Asked now and then whether to end early; may be NULL. What is begun is finished later. */
+    bool (*stop)(void *ctx);
+    void *ctx;
+};
+
+struct skill_gc_report {
+    uint64_t archives, bytes;  /* removed, or to be */
+    uint64_t unrecorded;       /* of the archives: left by pushes that never ended */
+    uint64_t skills, versions; /* purged, or to be */
+};
+
+/* Removes the archives that no version holds, with all that is known of them. [blocks]
+ * Beside pushes, reads and another process's; an archive that a push comes to hold stays. Nothing
+ * is lost when it is interrupted at any point: the next one goes on. UNAVAILABLE: another one or a
+ * backup is under way; the storage takes no changes. ret tells what was done also after an error.
+ */
+enum err skill_gc(struct skill_service *s, const struct skill_gc *o, struct skill_gc_report *ret,
+                  struct error *e);
+
 #endif

@@ -79,6 +79,9 @@ struct store_ops {
     /* Removes the name, durably. NOT_FOUND. */
     enum err (*remove)(struct store *s, const struct digest *d, struct error *e);
 
+    /* As store_hold. */
+    enum err (*hold)(struct store *s, enum store_hold how, int *ret_fd, struct error *e);
+
     /* Whether something can be written durably and read back. */
     enum err (*probe)(struct store *s, struct error *e);
 
@@ -101,6 +104,8 @@ enum err store_judge(struct store *s, enum err err, struct error *e);
 /* A full disk is the one failure of the operating system that a client can do something about:
  * its errno is replaced by a sentence without any of this machine's details. */
 enum err store_plain(enum err err, struct error *e);
+/* Locks fd, which this takes over, for store_hold. For backends. */
+enum err store_lock(int fd, enum store_hold how, int *ret_fd, struct error *e);
 /* Undoes store_init; accepts a zeroed struct. For a backend's `close`. */
 void store_deinit(struct store *s);
 

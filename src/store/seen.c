@@ -25,6 +25,11 @@ struct seen {
     struct place buckets[N_BUCKETS][N_PLACES]; /* newest first */
 };
 
+bool blob_version_same(const struct blob_version *a, const struct blob_version *b)
+{
+    return a->len == b->len && memcmp(a->id, b->id, 3 * sizeof a->id[0]) == 0;
+}
+
 bool blob_version_eq(const struct blob_version *a, const struct blob_version *b)
 {
     return a->len == b->len && memcmp(a->id, b->id, sizeof a->id) == 0;

@@ -22,6 +22,7 @@ struct spool {
     uint64_t len, max_len;
     enum { SPOOL_OPEN, SPOOL_SEALED, SPOOL_SYNCED, SPOOL_FAILED } state;
     struct digest digest;
+    struct blob_version placed; /* what store_put left in the store */
 };
 
 void store_close(struct store *s)
@@ -234,19 +235,19 @@ static enum err make_sure(struct spool *sp, struct artifact *a, const struct blo
 static enum err believe(struct spool *sp, bool *ret_existed, struct error *e)
 {
     struct store *s = sp->store;
-    struct blob_version v;
+    struct blob_version *v = &sp->placed;
     CLEANUP(artifact_deinit) struct artifact a = ARTIFACT_INIT;
     *ret_existed = true;
-    TRY(s->ops->head(s, &sp->digest, &v, e));
-    if (seen_level(s->seen, &sp->digest, &v) == SEEN_DURABLE)
+    TRY(s->ops->head(s, &sp->digest, v, e));
+    if (seen_level(s->seen, &sp->digest, v) == SEEN_DURABLE)
         return ERR_OK;
-    enum err err = s->ops->open(s, &sp->digest, &a, &v, e);
+    enum err err = s->ops->open(s, &sp->digest, &a, v, e);
     if (!err)
-        err = make_sure(sp, &a, &v, e);
+        err = make_sure(sp, &a, v, e);
     if (err != ERR_DATA_LOSS)
         return err;
     *ret_existed = false;
-    return replace(sp, &v, e);
+    return replace(sp, v, e);
 }
 
 static enum err publish(struct spool *sp, struct error *e)
@@ -257,6 +258,12 @@ static enum err publish(struct spool *sp, struct error *e)
     if (err && err != ERR_ALREADY_EXISTS)
         sp->state = SPOOL_FAILED;
     return err;
+}
+
+/* What was published is the spool's own file. */
+static enum err note_own(struct spool *sp, bool existed, struct error *e)
+{
+    return existed ? ERR_OK : blob_version_of_fd(sp->fd, &sp->placed, e);
 }
 
 static enum err put(struct spool *sp, bool *ret_existed, struct error *e)
@@ -281,9 +288,42 @@ enum err store_put(struct store *s, struct spool *sp, bool *ret_existed, struct 
         return fail_state(e);
     TRY(store_ready(s, e));
     TRY(store_plain(put(sp, &existed, e), e));
+    TRY(note_own(sp, existed, e));
     if (ret_existed)
         *ret_existed = existed;
     return ERR_OK;
+}
+
+enum err store_confirm(struct store *s, const struct spool *sp, bool *ret, struct error *e)
+{
+    struct blob_version now;
+    enum err err = s->ops->head(s, &sp->digest, &now, e);
+    *ret = err == ERR_OK && blob_version_same(&now, &sp->placed);
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+static enum err copy_bytes(const struct spool *from, struct spool *to, struct error *e)
+{
+    char bytes[KIB(32)];
+    for (uint64_t off = 0; off < from->len;) {
+        size_t n = (size_t)MIN((uint64_t)sizeof bytes, from->len - off);
+        TRY(sys_pread_full(from->fd, bytes, n, off, e));
+        TRY(spool_write(to, bytes, n, e));
+        off += n;
+    }
+    return spool_seal(to, e);
+}
+
+enum err spool_copy(const struct spool *from, struct spool **ret, struct error *e)
+{
+    struct spool *to;
+    TRY(store_spool(from->store, from->len, &to, e));
+    enum err err = copy_bytes(from, to, e);
+    if (err == ERR_OK)
+        *ret = to;
+    else
+        spool_free(to);
+    return err;
 }
 
 /* --- reading --- */
@@ -335,6 +375,26 @@ enum err store_remove(struct store *s, const struct digest *d, struct error *e)
     TRY(store_ready(s, e));
     enum err err = s->ops->remove(s, d, e);
     return err == ERR_NOT_FOUND ? fail_not_found(d, e) : store_judge(s, err, e);
+}
+
+/* --- holding --- */
+
+enum err store_lock(int fd, enum store_hold how, int *ret_fd, struct error *e)
+{
+    CLEANUP(sys_closep) int own = fd;
+    bool locked = true;
+    TRY(how == STORE_HOLD_ALONE ? sys_try_lock(own, &locked, e) : sys_lock_shared(own, e));
+    if (!locked)
+        return FAIL(e, ERR_UNAVAILABLE, "store.held",
+                    "a backup or another garbage collection is under way; try again when it is "
+                    "done");
+    *ret_fd = sys_steal(&own);
+    return ERR_OK;
+}
+
+enum err store_hold(struct store *s, enum store_hold how, int *ret_fd, struct error *e)
+{
+    return s->ops->hold(s, how, ret_fd, e);
 }
 
 /* --- keys --- */

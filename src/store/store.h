@@ -69,6 +69,13 @@ void spool_free(struct spool *sp);
  * (see store_ready); try again. */
 enum err store_put(struct store *s, struct spool *sp, bool *ret_existed, struct error *e);
 
+/* Whether the artifact that store_put left for this spool is there still, that very file. To be
+ * asked where nobody can begin to remove it: inside the transaction that records a version of it.
+ */
+enum err store_confirm(struct store *s, const struct spool *sp, bool *ret, struct error *e);
+/* The same bytes in a new spool, sealed, for putting them once more. *from stays as it is. */
+enum err spool_copy(const struct spool *from, struct spool **ret, struct error *e);
+
 /* --- reading --- */
 
 /* Bytes that hash to their name. */
@@ -100,10 +107,17 @@ enum err store_each(struct store *s,
 /* Removes an artifact durably. NOT_FOUND; UNAVAILABLE as store_ready. */
 enum err store_remove(struct store *s, const struct digest *d, struct error *e);
 
+enum store_hold { STORE_HOLD_SHARED, STORE_HOLD_ALONE };
+/* Who removes artifacts holds the store alone, who copies it as a whole holds it with others, also
+ * beyond this process. Shared waits; alone does not: UNAVAILABLE when anybody holds it. Given back
+ * by closing *ret_fd. Pushes and reads need no hold. */
+enum err store_hold(struct store *s, enum store_hold how, int *ret_fd, struct error *e);
+
 /* --- backends --- */
 
 /* Files under dir/skills/<hash>.zip (directory 0700, files 0600), spool in the same file system,
- * dir/quarantine/ for what failed verification. Makes the directories that are missing. */
+ * dir/quarantine/ for what failed verification, dir/removal.lock for store_hold. Makes the
+ * directories that are missing. */
 enum err store_open_fs(const char *dir, struct store **ret, struct error *e);
 /* In memory (memfd): for tests. */
 enum err store_open_mem(struct store **ret, struct error *e);

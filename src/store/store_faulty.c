@@ -127,6 +127,11 @@ static enum err faulty_room(struct store *s, struct sys_room *ret, struct error 
     FORWARD(s, STORE_OP_ROOM, room(inner, ret, e));
 }
 
+static enum err faulty_hold(struct store *s, enum store_hold how, int *ret_fd, struct error *e)
+{
+    return store_hold(faulty_of(s)->inner, how, ret_fd, e);
+}
+
 static const struct store_ops faulty_ops = {
     .name = "faulty",
     .close = faulty_close,
@@ -141,6 +146,7 @@ static const struct store_ops faulty_ops = {
     .quarantine = faulty_quarantine,
     .each = faulty_each,
     .remove = faulty_remove,
+    .hold = faulty_hold,
     .probe = faulty_probe,
     .room = faulty_room,
 };

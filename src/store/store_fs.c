@@ -20,7 +20,7 @@
 
 struct fs_store {
     struct store base;
-    int skills, quarantine; /* directories */
+    int top, skills, quarantine; /* directories */
 };
 
 static struct fs_store *fs_of(struct store *s)
@@ -45,6 +45,7 @@ static bool name_parse(const char *name, struct digest *ret)
 static void fs_close(struct store *s)
 {
     struct fs_store *fs = fs_of(s);
+    sys_closep(&fs->top);
     sys_closep(&fs->skills);
     sys_closep(&fs->quarantine);
     store_deinit(s);
@@ -291,6 +292,14 @@ static enum err fs_remove(struct store *s, const struct digest *d, struct error 
     return sys_fsync(dir, e);
 }
 
+/* A description of its own, so that it is a lock of its own. */
+static enum err fs_hold(struct store *s, enum store_hold how, int *ret_fd, struct error *e)
+{
+    int fd;
+    TRY(sys_openat(fs_of(s)->top, "removal.lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600, &fd, e));
+    return store_lock(fd, how, ret_fd, e);
+}
+
 static const struct store_ops fs_ops = {
     .name = "fs",
     .close = fs_close,
@@ -305,6 +314,7 @@ static const struct store_ops fs_ops = {
     .quarantine = fs_quarantine,
     .each = fs_each,
     .remove = fs_remove,
+    .hold = fs_hold,
     .probe = fs_probe,
     .room = fs_room,
 };
@@ -340,12 +350,11 @@ static enum err try_spool(struct fs_store *fs, struct error *e)
 
 static enum err open_dirs(struct fs_store *fs, const char *dir, struct error *e)
 {
-    CLEANUP(sys_closep) int top = -1;
     TRY(sys_mkdir_parents(dir, DIR_MODE, e));
-    TRY(sys_openat(AT_FDCWD, dir, O_DIRECTORY | O_RDONLY, 0, &top, e));
-    TRY(open_own_dir(top, "skills", &fs->skills, e));
-    TRY(open_own_dir(top, "quarantine", &fs->quarantine, e));
-    TRY(sys_fsync(top, e));
+    TRY(sys_openat(AT_FDCWD, dir, O_DIRECTORY | O_RDONLY, 0, &fs->top, e));
+    TRY(open_own_dir(fs->top, "skills", &fs->skills, e));
+    TRY(open_own_dir(fs->top, "quarantine", &fs->quarantine, e));
+    TRY(sys_fsync(fs->top, e));
     return try_spool(fs, e);
 }
 
@@ -354,7 +363,7 @@ enum err store_open_fs(const char *dir, struct store **ret, struct error *e)
     struct fs_store *fs = calloc(1, sizeof *fs);
     if (!fs)
         return FAIL_NOMEM(e);
-    fs->skills = fs->quarantine = -1;
+    fs->top = fs->skills = fs->quarantine = -1;
     enum err err = store_init(&fs->base, &fs_ops, e);
     if (!err && open_dirs(fs, dir, e))
         err = err_wrap(e, "cannot use the storage directory \"%s\"", dir);

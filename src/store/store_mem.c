@@ -18,6 +18,7 @@ struct mem_store {
     struct store base;
     pthread_mutex_t lock; /* both lists */
     struct list blobs, quarantine;
+    int held; /* an empty memfd, for its lock */
 };
 
 static struct mem_store *mem_of(struct store *s)
@@ -48,6 +49,7 @@ static void mem_close(struct store *s)
     free_all(&m->blobs);
     free_all(&m->quarantine);
     pthread_mutex_destroy(&m->lock);
+    sys_closep(&m->held);
     store_deinit(s);
     free(m);
 }
@@ -248,6 +250,13 @@ static enum err mem_remove(struct store *s, const struct digest *d, struct error
     return ERR_OK;
 }
 
+static enum err mem_hold(struct store *s, enum store_hold how, int *ret_fd, struct error *e)
+{
+    int fd;
+    TRY(sys_reopen(mem_of(s)->held, O_RDWR, &fd, e));
+    return store_lock(fd, how, ret_fd, e);
+}
+
 static const struct store_ops mem_ops = {
     .name = "mem",
     .close = mem_close,
@@ -262,6 +271,7 @@ static const struct store_ops mem_ops = {
     .quarantine = mem_quarantine,
     .each = mem_each,
     .remove = mem_remove,
+    .hold = mem_hold,
     .probe = mem_probe,
     .room = mem_room,
 };
@@ -271,8 +281,12 @@ enum err store_open_mem(struct store **ret, struct error *e)
     struct mem_store *m = calloc(1, sizeof *m);
     if (!m)
         return FAIL_NOMEM(e);
-    enum err err = store_init(&m->base, &mem_ops, e);
+    m->held = -1;
+    enum err err = sys_memfd("held", &m->held, e);
+    if (!err)
+        err = store_init(&m->base, &mem_ops, e);
     if (err) {
+        sys_closep(&m->held);
         free(m);
         return err;
     }

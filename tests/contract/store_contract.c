@@ -179,6 +179,75 @@ CONTRACT(each_tells_every_artifact_once)
     store_close(s);
 }
 
+/* Whether what was put for sp is still there. */
+static bool confirmed(struct store *s, const struct spool *sp)
+{
+    bool there;
+    struct error e;
+    CHECK_OK(store_confirm(s, sp, &there, &e), &e);
+    return there;
+}
+
+CONTRACT(what_was_put_is_confirmed_until_it_is_removed)
+{
+    struct store *s = kit_open(b);
+    struct error e;
+    struct spool *first = kit_spool(s, STR("x")), *second = kit_spool(s, STR("x")), *third;
+    CHECK_OK(store_put(s, first, NULL, &e), &e);
+    CHECK(confirmed(s, first));
+    CHECK_OK(store_put(s, second, NULL, &e), &e); /* existed */
+    CHECK(confirmed(s, second));
+    CHECK_OK(store_remove(s, spool_digest(first), &e), &e);
+    CHECK(!confirmed(s, first) && !confirmed(s, second));
+    CHECK_OK(spool_copy(first, &third, &e), &e);
+    CHECK(digest_eq(spool_digest(third), spool_digest(first)));
+    CHECK_OK(store_put(s, third, NULL, &e), &e);
+    CHECK(confirmed(s, third));
+    CHECK(!confirmed(s, first) && !confirmed(s, second)); /* the same bytes, another file */
+    kit_check_served(s, STR("x"));
+    spool_free(first);
+    spool_free(second);
+    spool_free(third);
+    store_close(s);
+}
+
+CONTRACT(a_spool_is_copied_whole)
+{
+    struct store *s = kit_open(b);
+    struct error e;
+    struct spool *sp, *copy;
+    char *data = malloc(MIB(1) + 7);
+    CHECK(data);
+    for (size_t i = 0; i < MIB(1) + 7; i++)
+        data[i] = (char)(i * 31 >> 3);
+    sp = kit_spool(s, str_of(data, MIB(1) + 7));
+    CHECK_OK(spool_copy(sp, &copy, &e), &e);
+    CHECK_INT(spool_len(copy), MIB(1) + 7);
+    CHECK(digest_eq(spool_digest(sp), spool_digest(copy)));
+    spool_free(sp);
+    spool_free(copy);
+    free(data);
+    store_close(s);
+}
+
+CONTRACT(a_store_is_held_by_many_or_by_one)
+{
+    struct store *s = kit_open(b);
+    struct error e;
+    int one, two, alone;
+    CHECK_OK(store_hold(s, STORE_HOLD_SHARED, &one, &e), &e);
+    CHECK_OK(store_hold(s, STORE_HOLD_SHARED, &two, &e), &e);
+    CHECK_ERR(store_hold(s, STORE_HOLD_ALONE, &alone, &e), ERR_UNAVAILABLE, &e);
+    sys_closep(&one);
+    CHECK_ERR(store_hold(s, STORE_HOLD_ALONE, &alone, &e), ERR_UNAVAILABLE, &e);
+    sys_closep(&two);
+    CHECK_OK(store_hold(s, STORE_HOLD_ALONE, &alone, &e), &e);
+    CHECK_ERR(store_hold(s, STORE_HOLD_ALONE, &two, &e), ERR_UNAVAILABLE, &e);
+    CHECK(!kit_put(s, STR("x"), NULL)); /* pushes need no hold */
+    sys_closep(&alone);
+    store_close(s);
+}
+
 CONTRACT(what_was_removed_is_gone_until_put_again)
 {
     struct store *s = kit_open(b);

@@ -206,10 +206,10 @@ def dump(own):
 @test
 def old_versions_are_listed_once_they_are_asked_for():
     own = old_server()
-    before = dump(own)  # by a server that knows manifests, of a database that has no room for them
-    contains(before, "org/local/skill/old")
     with own:
         c = own.client()
+        before = dump(own)
+        contains(before, "org/local/skill/old")
         equal(c.all_files("old", "v1"), old_manifest())
         equal(c.files("old", "v1").version_hash, OLD_V1_HASH)
         equal(sorted(c.all_files("old")), sorted([*OLD_V1, "data.bin"]))

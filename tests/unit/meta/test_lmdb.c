@@ -67,8 +67,8 @@ TEST(a_newer_schema_is_refused_with_a_sentence)
     meta_close(m);
     CHECK_ERR(meta_open_lmdb(path("a/db"), NULL, &m, &e), ERR_FAILED_PRECONDITION, &e);
     CHECK_STR(str_c(e.msg),
-              STR("the database was written by a newer stigmer-server (schema 2, this "
-                  "one knows up to 1); start that version or a later one"));
+              STR("the database was written by a newer stigmer-server (schema 3, this "
+                  "one knows up to 2); start that version or a later one"));
     CHECK_ERR(meta_open_lmdb(path("a/db"), &ro, &m, &e), ERR_FAILED_PRECONDITION, &e);
 }
 

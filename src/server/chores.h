@@ -1,0 +1,24 @@
+/*
+ * What the server does by itself now and then, on a thread of its own: garbage collection.
+ */
+#ifndef STIGMER_SERVER_CHORES_H
+#define STIGMER_SERVER_CHORES_H
+
+#include "base/err.h"
+
+#include <stdint.h>
+
+struct skill_service;
+struct chores;
+
+struct chores_options {
+    struct skill_service *skills;
+    uint32_t gc_interval_s; /* 0 = never */
+};
+
+/* What the options name must outlive it. */
+enum err chores_start(const struct chores_options *o, struct chores **ret, struct error *e);
+/* Waits for the step that is under way; NULL is fine. */
+void chores_stop(struct chores *c);
+
+#endif
