@@ -12,6 +12,7 @@ MAY_USE = {
     "store": {"base", "digest"},
     "meta": {"base", "digest", "proto"},
     "skill": {"base", "digest", "skillmd", "zip", "store", "meta"},
+    "check": {"base", "digest", "meta", "proto"},
     "net": {"base"},
     "h2": {"base", "net"},
     "grpc": {"base", "net", "h2", "proto"},
@@ -22,7 +23,7 @@ MAY_USE = {
     "server": None,  # wires everything together
 }
 # What a folder shows to the others; the rest of its headers is its own business.
-CONTRACTS = {"sandbox": {"sandbox.h"}, "store": {"store.h"}, "meta": {"meta.h"}, "skillmd": {"skillmd.h"},
+CONTRACTS = {"sandbox": {"sandbox.h"}, "store": {"store.h"}, "meta": {"meta.h", "format.h"}, "skillmd": {"skillmd.h"},
              "zip": {"zip.h", "pack.h", "unpack.h"}}
 
 

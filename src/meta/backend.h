@@ -17,35 +17,7 @@
 #include "base/err.h"
 #include "base/macro.h"
 #include "base/str.h"
-
-#define META_KEY_MAX 511 /* LMDB's compiled-in bound, for every backend */
-
-/* Name here, name on disk. The order is part of every record's checksum: new tables go last. */
-#define META_TABLES(X)                                                                             \
-    X(SKILLS, "skills")                                                                            \
-    X(LIVE, "live")                                                                                \
-    X(SLUGS, "slugs")                                                                              \
-    X(VERSIONS, "versions")                                                                        \
-    X(HASHES, "hashes")                                                                            \
-    X(TAGS, "tags")                                                                                \
-    X(TAGGED, "tagged")                                                                            \
-    X(ARTIFACTS, "artifacts")                                                                      \
-    X(REFS, "refs")                                                                                \
-    X(EVENTS, "events")                                                                            \
-    X(TEXTS, "texts")                                                                              \
-    X(INFO, "info")                                                                                \
-    X(FILES, "files")                                                                              \
-    X(TEXT_REFS, "textrefs")
-
-enum meta_table {
-#define X(name, text) META_##name,
-    META_TABLES(X)
-#undef X
-        META_N_TABLES
-};
-
-/* "skills"; static storage. */
-const char *meta_table_name(enum meta_table t);
+#include "meta/format.h"
 
 /* Bases, embedded first in a backend's own structs. */
 struct meta_backend {

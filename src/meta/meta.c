@@ -5,16 +5,6 @@
 
 #include <stdlib.h>
 
-const char *meta_table_name(enum meta_table t)
-{
-    static const char *const names[] = {
-#define X(name, text) [META_##name] = (text),
-        META_TABLES(X)
-#undef X
-    };
-    return names[t];
-}
-
 /* --- opening --- */
 
 static enum err start(struct meta *m, const struct meta_limits *limits, struct error *e)

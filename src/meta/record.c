@@ -1,46 +1,6 @@
 #include "meta/record.h"
 
 #include <stdlib.h>
-#include <xxhash.h>
-
-/* --- keys --- */
-
-void key_add(struct meta_key *k, str s)
-{
-    if (s.len > sizeof k->b - k->len) {
-        k->too_long = true;
-        return;
-    }
-    if (s.len)
-        memcpy(k->b + k->len, s.p, s.len);
-    k->len += s.len;
-}
-
-void key_add_byte(struct meta_key *k, uint8_t b)
-{
-    key_add(k, str_of(&b, 1));
-}
-
-void key_add_u64(struct meta_key *k, uint64_t v)
-{
-    uint8_t b[8];
-    for (int i = 7; i >= 0; i--, v >>= 8)
-        b[i] = (uint8_t)v;
-    key_add(k, str_of(b, sizeof b));
-}
-
-void key_add_digest(struct meta_key *k, const struct digest *d)
-{
-    key_add(k, str_of(d->b, sizeof d->b));
-}
-
-uint64_t key_get_u64(const char *p)
-{
-    uint64_t v = 0;
-    for (int i = 0; i < 8; i++)
-        v = v << 8 | (uint8_t)p[i];
-    return v;
-}
 
 static enum err check_key(const struct meta_key *k, struct error *e)
 {
@@ -52,22 +12,10 @@ static enum err check_key(const struct meta_key *k, struct error *e)
 
 /* --- values --- */
 
-static uint64_t checksum(enum meta_table table, str key, str payload)
-{
-    uint64_t seed = XXH3_64bits_withSeed(key.p, key.len, (uint64_t)table << 8 | RECORD_FORMAT);
-    return XXH3_64bits_withSeed(payload.p ? payload.p : "", payload.len, seed);
-}
-
 static enum err unseal(enum meta_table table, str key, str value, str *ret_payload, struct error *e)
 {
-    XXH64_canonical_t want;
-    *ret_payload = STR_NULL;
-    if (value.len >= RECORD_HEADER_LEN && value.p[0] == RECORD_FORMAT) {
-        *ret_payload = str_skip(value, RECORD_HEADER_LEN);
-        XXH64_canonicalFromHash(&want, checksum(table, key, *ret_payload));
-        if (memcmp(value.p + 1, want.digest, sizeof want.digest) == 0)
-            return ERR_OK;
-    }
+    if (record_unseal(table, key, value, ret_payload))
+        return ERR_OK;
     return FAIL(e, ERR_DATA_LOSS, "meta.checksum",
                 "a record of the server's database (%s) is damaged; restore it from a backup",
                 meta_table_name(table));
@@ -119,11 +67,8 @@ enum err record_get_message(struct meta_txn *t, enum meta_table table, const str
 static enum err seal_and_put(struct meta_txn *t, enum meta_table table, const struct meta_key *key,
                              char *value, size_t len, struct error *e)
 {
-    XXH64_canonical_t sum;
     str payload = str_of(value + RECORD_HEADER_LEN, len - RECORD_HEADER_LEN);
-    value[0] = RECORD_FORMAT;
-    XXH64_canonicalFromHash(&sum, checksum(table, key_view(key), payload));
-    memcpy(value + 1, sum.digest, sizeof sum.digest);
+    record_seal(table, key_view(key), payload, value);
     TRY(check_key(key, e));
     return t->meta->backend->ops->put(t->b, table, key_view(key), str_of(value, len), e);
 }

@@ -1,13 +1,9 @@
-/*
- * Records in tables: keys that sort, values with a checksum. Private to src/meta.
- *
- * A stored value is: the format (1 byte), XXH3-64 of table, key and payload (8 bytes, little
- * endian), the payload: a message of proto/stigmer/storage/v1/record.proto, or SKILL.md's bytes.
- */
+/* Records in tables: reading, writing, scanning. Private to src/meta. */
 #ifndef STIGMER_META_RECORD_H
 #define STIGMER_META_RECORD_H
 
 #include "meta/backend.h"
+#include "meta/format.h"
 #include "meta/meta.h"
 #include "meta/writer.h"
 
@@ -18,30 +14,6 @@ struct meta {
     const struct meta_schema *schema;
     struct writer writer; /* not running when the backend is read_only */
 };
-
-#define RECORD_FORMAT     1
-#define RECORD_HEADER_LEN 9
-
-/* --- keys --- */
-
-struct meta_key {
-    uint8_t b[META_KEY_MAX];
-    size_t len;
-    bool too_long; /* sticky; every use of the key fails */
-};
-#define META_KEY_INIT ((struct meta_key){.len = 0})
-
-void key_add(struct meta_key *k, str s);
-void key_add_byte(struct meta_key *k, uint8_t b);
-/* Big-endian, so that keys sort as numbers do. */
-void key_add_u64(struct meta_key *k, uint64_t v);
-void key_add_digest(struct meta_key *k, const struct digest *d);
-static inline str key_view(const struct meta_key *k)
-{
-    return str_of(k->b, k->len);
-}
-/* The big-endian number at p. */
-uint64_t key_get_u64(const char *p);
 
 /* --- values --- */
 

@@ -1,6 +1,6 @@
 /*
- * What the program does: serve, dump, gc, version. Each reads what it needs from the environment.
- * Errors: one sentence for the person who called it.
+ * What the program does: serve, dump, check, gc, version. Each reads what it needs from the
+ * environment. Errors: one sentence for the person who called it.
  */
 #ifndef STIGMER_SERVER_COMMAND_H
 #define STIGMER_SERVER_COMMAND_H
@@ -11,6 +11,8 @@
 enum err command_serve(const struct config *c, struct error *e);
 /* Prints every record on standard output; read-only, also beside a running server. */
 enum err command_dump(const struct config *c, bool json, struct error *e);
+/* Prints what is damaged, and *ret_sound: nothing is. Reads only, also beside a running server. */
+enum err command_check(const struct config *c, bool json, bool *ret_sound, struct error *e);
 
 struct gc_words {
     bool dry_run, purge_deleted, json;

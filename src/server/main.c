@@ -7,10 +7,13 @@
 
 /* Exit statuses, as --help tells them. */
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+/* Of check, as fsck's kind: looked and found, could not look. */
+enum { EXIT_DAMAGED = 1, EXIT_NOT_CHECKED = 2 };
 
 static const char usage[] =
     "usage: stigmer-server [serve]         serve until SIGTERM or SIGINT\n"
     "       stigmer-server dump [--json]   print every record, also beside a running server\n"
+    "       stigmer-server check [--json]  look for damage, also beside a running server\n"
     "       stigmer-server gc [--dry-run] [--purge-deleted] [--json]\n"
     "                                      remove archives that no version holds, also beside a\n"
     "                                      running server; with --purge-deleted first all "
@@ -23,7 +26,8 @@ static const char signals[] =
     "Signals: SIGTERM and SIGINT finish the calls in progress (at most 10 s) and stop; a second\n"
     "one ends the server at once. SIGHUP reads the TLS files again.\n"
     "\n"
-    "Exit status: 0 stopped or done, 1 failed, 2 wrong usage.\n";
+    "Exit status: 0 stopped or done, 1 failed, 2 wrong usage. Of check: 0 sound, 1 damaged,\n"
+    "2 it could not be looked at.\n";
 
 static const char *environment(const char *name)
 {
@@ -65,20 +69,30 @@ static const struct {
     enum flag flag;
 } flag_words[] = {{"--json", JSON}, {"--dry-run", DRY_RUN}, {"--purge-deleted", PURGE_DELETED}};
 
-static enum err run_serve(const struct config *c, unsigned flags, struct error *e)
+static enum err run_serve(const struct config *c, unsigned flags, int *ret_status, struct error *e)
 {
-    (void)flags;
+    (void)flags, (void)ret_status;
     return command_serve(c, e);
 }
 
-static enum err run_dump(const struct config *c, unsigned flags, struct error *e)
+static enum err run_dump(const struct config *c, unsigned flags, int *ret_status, struct error *e)
 {
+    (void)ret_status;
     return command_dump(c, flags & JSON, e);
 }
 
-static enum err run_gc(const struct config *c, unsigned flags, struct error *e)
+static enum err run_check(const struct config *c, unsigned flags, int *ret_status, struct error *e)
+{
+    bool sound;
+    enum err err = command_check(c, flags & JSON, &sound, e);
+    *ret_status = err == ERR_OK && !sound ? EXIT_DAMAGED : EXIT_OK;
+    return err;
+}
+
+static enum err run_gc(const struct config *c, unsigned flags, int *ret_status, struct error *e)
 {
     const struct gc_words w = {flags & DRY_RUN, flags & PURGE_DELETED, flags & JSON};
+    (void)ret_status;
     return command_gc(c, &w, e);
 }
 
@@ -86,24 +100,27 @@ static enum err run_gc(const struct config *c, unsigned flags, struct error *e)
 static const struct command {
     const char *name;
     unsigned flags; /* that it takes */
-    enum err (*run)(const struct config *c, unsigned flags, struct error *e);
+    int failed;     /* the exit status of an error */
+    enum err (*run)(const struct config *c, unsigned flags, int *ret_status, struct error *e);
 } commands[] = {
-    {"serve", 0, run_serve},
-    {"dump", JSON, run_dump},
-    {"gc", JSON | DRY_RUN | PURGE_DELETED, run_gc},
+    {"serve", 0, EXIT_FAILED, run_serve},
+    {"dump", JSON, EXIT_FAILED, run_dump},
+    {"check", JSON, EXIT_NOT_CHECKED, run_check},
+    {"gc", JSON | DRY_RUN | PURGE_DELETED, EXIT_FAILED, run_gc},
 };
 
 static int run_configured(const struct command *command, unsigned flags)
 {
     struct config c;
     struct error e;
+    int status = EXIT_OK;
     enum err r = config_load(&c, environment, &e);
     if (r == ERR_OK)
-        r = command->run(&c, flags, &e);
+        r = command->run(&c, flags, &status, &e);
     if (r != ERR_OK)
         (void)fprintf(stderr, "stigmer-server: %s\n", e.msg);
     config_deinit(&c);
-    return r == ERR_OK ? EXIT_OK : EXIT_FAILED;
+    return r == ERR_OK ? status : command->failed;
 }
 
 /* 0: no flag of that name. */

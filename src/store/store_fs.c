@@ -293,10 +293,15 @@ static enum err fs_remove(struct store *s, const struct digest *d, struct error 
 }
 
 /* A description of its own, so that it is a lock of its own. */
+static enum err open_lock(struct fs_store *fs, int *ret_fd, struct error *e)
+{
+    return sys_openat(fs->top, "removal.lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600, ret_fd, e);
+}
+
 static enum err fs_hold(struct store *s, enum store_hold how, int *ret_fd, struct error *e)
 {
     int fd;
-    TRY(sys_openat(fs_of(s)->top, "removal.lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600, &fd, e));
+    TRY(open_lock(fs_of(s), &fd, e));
     return store_lock(fd, how, ret_fd, e);
 }
 
@@ -350,10 +355,12 @@ static enum err try_spool(struct fs_store *fs, struct error *e)
 
 static enum err open_dirs(struct fs_store *fs, const char *dir, struct error *e)
 {
+    CLEANUP(sys_closep) int lock = -1;
     TRY(sys_mkdir_parents(dir, DIR_MODE, e));
     TRY(sys_openat(AT_FDCWD, dir, O_DIRECTORY | O_RDONLY, 0, &fs->top, e));
     TRY(open_own_dir(fs->top, "skills", &fs->skills, e));
     TRY(open_own_dir(fs->top, "quarantine", &fs->quarantine, e));
+    TRY(open_lock(fs, &lock, e)); /* made here, so that who only reads can hold it, too */
     TRY(sys_fsync(fs->top, e));
     return try_spool(fs, e);
 }

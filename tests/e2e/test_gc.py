@@ -147,6 +147,8 @@ def pushes_and_deletes_beside_collections_all_the_time():
         eventually(lambda: run(str(SERVER), "gc", "--purge-deleted", env=server.environment()).returncode == 0, 10)
         equal(stored(server), [])
         equal(gc(server, "--dry-run", "--json")["archives"], 0)
+        done = run(str(SERVER), "check", env=server.environment())
+        equal(done.returncode, 0, done.stdout)
         lacks(server.log(), '"level":"error"')
 
 

@@ -75,6 +75,11 @@ def served(c, slug, version, want, org=""):
     return found
 
 
+def sound(server):
+    done = run(SERVER, "check", env=server.environment())
+    equal((done.returncode, done.stderr), (0, ""), done.stdout)
+
+
 @test
 def the_store_of_schema_2():
     with opened("store-2.tar.gz") as server:
@@ -96,6 +101,7 @@ def the_store_of_schema_2():
         served(c, "calc", "v1", text("one"), "acme")
         c.push("Calc", text("four"), org="acme", tag="v4")
         equal(c.versions("calc", org="acme").total, 4)
+        sound(server)
 
 
 @test
@@ -124,6 +130,7 @@ def the_store_of_schema_1_is_migrated():
         equal(list(server.skills.iterdir()), [])
         back = c.push("Twin", archives.make({"SKILL.md": twin.spec.skill_md}))
         equal(c.resolve("twin").spec.skill_md, back.spec.skill_md)
+        sound(server)
 
 
 if sys.argv[1:2] == ["--make"]:
