@@ -482,6 +482,8 @@ static enum err check_length(struct walk *w, struct error *e)
     struct stat st;
     TRY(sys_fstat(w->o->fd, &st, e));
     uint64_t n = (uint64_t)st.st_size / w->page_size;
+    if (n < N_METAS)
+        return no_database(e);
     if (w->meta.last_page >= n) {
         wrong(w, "the file ends after %llu of %llu pages", (unsigned long long)n,
               (unsigned long long)w->meta.last_page + 1);

@@ -108,6 +108,18 @@ TEST(what_is_no_store)
     CHECK_CONTAINS(str_c(e.msg), STR("data.mdb is not a database"));
 }
 
+TEST(a_database_that_is_cut_off)
+{
+    struct error e;
+    make_store();
+    kit_close(&k);
+    CHECK(truncate(path("db/data.mdb"), 10 * 4096 + 100) == 0);
+    CHECK_OK(check(&e), &e);
+    CHECK_CONTAINS(str_c(told), STR("page: the database is damaged: the file ends after 10 of "));
+    CHECK(truncate(path("db/data.mdb"), 4096 - 1) == 0);
+    CHECK_ERR(check(&e), ERR_FAILED_PRECONDITION, &e);
+}
+
 /* --- records ---------------------------------------------------------------------------------- */
 
 /* The first key of the table that holds the part; empty: the first of all. */
