@@ -35,12 +35,14 @@ static void *run(void *arg)
         c->err = change(c, g, &full);
     if (g)
         grpc_client_close(g);
+    atomic_store(&c->ended, true);
     return NULL;
 }
 
 void client_start(struct client *c)
 {
     c->err = ERR_OK;
+    atomic_store(&c->ended, false);
     if (pthread_create(&c->thread, NULL, run, c) != 0)
         lab_die("no thread");
 }

@@ -1,27 +1,36 @@
 /*
  * kill -9 at random times under parallel clients.
  *
- * A round: clients change things; the server is killed; it is started again, must hold what it
- * acknowledged and take the changes that were under way once more. The server of one round is that
- * of the next. After some rounds the store is looked through as a whole and replaced by an empty
- * one, so that rounds stay short and first starts are killed, too.
+ * A round: clients change things; the server is killed, mostly some time after it has acknowledged
+ * the round's first change; it is started again, must hold what it acknowledged and take the
+ * changes that were under way once more. The server of one round is that of the next. After some
+ * rounds the store is looked through as a whole and replaced by an empty one, so that rounds stay
+ * short and first starts are killed, too.
  */
 #include "lab.h"
 #include "options.h"
 
 #include <time.h>
 
-enum { ROUNDS_A_STORE = 20, DELAY_MAX_US = 16000, PERCENT_AT_START = 6 };
+enum { ROUNDS_A_STORE = 20, DELAY_MAX_US = 16000, PERCENT_AT_START = 6, PERCENT_EARLY = 10 };
 
 struct kills {
     struct server server;
     struct client clients[LAB_CLIENTS];
-    uint64_t random, n_acked, n_in_flight, n_applied, n_at_start;
+    uint64_t random, n_acked, n_acked_min, n_in_flight, n_applied, n_at_start;
+    atomic_bool acked; /* in this round */
     unsigned rounds, round, store;
     const char *scratch;
     char epoch[32];
-    bool check;
 };
+
+static struct kills k_all; /* of the process: clients' threads report to it */
+
+static void note_ack(struct client *c)
+{
+    (void)c;
+    atomic_store(&k_all.acked, true);
+}
 
 static void sleep_us(uint64_t us)
 {
@@ -37,8 +46,10 @@ static void new_store(struct kills *k)
     (void)snprintf(k->epoch, sizeof k->epoch, "e%u", k->store);
     lab_path(dir, k->scratch, name);
     server_init(&k->server, program, dir);
-    for (unsigned i = 0; i < LAB_CLIENTS; i++)
+    for (unsigned i = 0; i < LAB_CLIENTS; i++) {
         client_init(&k->clients[i], i, k->epoch, &k->server, lab_random(&k->random));
+        k->clients[i].on_ack = note_ack;
+    }
 }
 
 /* Every artifact through the API; the files; the server's own opinion. */
@@ -60,8 +71,7 @@ static void end_store(struct kills *k)
         }
     grpc_client_close(g);
     verify_files(&k->server, k->clients, LAB_CLIENTS);
-    if (k->check)
-        verify_check(&k->server);
+    verify_check(&k->server);
     server_kill(&k->server);
     lab_remove_tree(k->server.dir);
 }
@@ -108,14 +118,35 @@ static void kill_start(struct kills *k)
     k->n_at_start++;
 }
 
+static bool some_client_runs(struct kills *k)
+{
+    for (unsigned i = 0; i < LAB_CLIENTS; i++)
+        if (!atomic_load(&k->clients[i].ended))
+            return true;
+    return false;
+}
+
+/* The moment of the kill: in some rounds while clients connect, else after the first answer, so
+ * that there is something to lose. */
+static void wait_for_moment(struct kills *k)
+{
+    if (lab_below(&k->random, 100) >= PERCENT_EARLY) {
+        while (!atomic_load(&k->acked) && some_client_runs(k))
+            sleep_us(200);
+        k->n_acked_min++;
+    }
+    sleep_us(lab_below(&k->random, DELAY_MAX_US));
+}
+
 static void round_of(struct kills *k)
 {
+    atomic_store(&k->acked, false);
     lab_context("round %u", k->round);
     if (!k->server.pid && !server_start(&k->server))
         return;
     for (unsigned i = 0; i < LAB_CLIENTS; i++)
         client_start(&k->clients[i]);
-    sleep_us(lab_below(&k->random, DELAY_MAX_US));
+    wait_for_moment(k);
     server_kill(&k->server);
     join_clients(k);
     if (lab_below(&k->random, 100) < PERCENT_AT_START)
@@ -134,23 +165,25 @@ static void run_rounds(struct kills *k)
             end_store(k);
     }
     server_kill(&k->server);
+    if (k->n_acked < k->n_acked_min)
+        lab_violation("only %llu changes were acknowledged, at least %llu were due",
+                      (unsigned long long)k->n_acked, (unsigned long long)k->n_acked_min);
 }
 
 int lab_kill(int argc, char **argv)
 {
-    static struct kills k;
+    struct kills *k = &k_all;
     struct options o;
     options_parse(&o, argc, argv);
-    k.server.program = o.server;
-    k.rounds = o.n;
-    k.random = o.seed;
-    k.check = o.check;
-    k.scratch = lab_scratch(true);
-    run_rounds(&k);
+    k->server.program = o.server;
+    k->rounds = o.n;
+    k->random = o.seed;
+    k->scratch = lab_scratch(true);
+    run_rounds(k);
     printf("# result {\"part\": \"kill -9\", \"states\": %u, \"acknowledged\": %llu, "
            "\"under_way\": %llu, \"of_them_done\": %llu, \"killed_at_start\": %llu, "
            "\"violations\": %u}\n",
-           k.rounds, (unsigned long long)k.n_acked, (unsigned long long)k.n_in_flight,
-           (unsigned long long)k.n_applied, (unsigned long long)k.n_at_start, lab_violations());
+           k->rounds, (unsigned long long)k->n_acked, (unsigned long long)k->n_in_flight,
+           (unsigned long long)k->n_applied, (unsigned long long)k->n_at_start, lab_violations());
     return options_verdict(&o, "kill -9 under 8 clients loses and breaks nothing");
 }

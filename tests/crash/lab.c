@@ -135,14 +135,8 @@ static void parse_one(struct options *o, int argc, char **argv, int *i)
         o->seed = number_of(argc, argv, i);
     else if (str_eq(name, STR("--fs")))
         o->fs = value_of(argc, argv, i);
-    else if (str_eq(name, STR("--only")))
-        o->only = value_of(argc, argv, i);
-    else if (str_eq(name, STR("--check")))
-        o->check = true;
     else if (str_eq(name, STR("--find")))
         o->find = true;
-    else if (str_eq(name, STR("--split")))
-        o->split = true;
     else
         lab_die("do not know %s", argv[*i]);
 }
@@ -185,7 +179,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; argc > 1 && i < ARRAY_SIZE(experiments); i++)
         if (str_eq(str_c(argv[1]), str_c(experiments[i].name)))
             return experiments[i].run(argc - 2, argv + 2);
-    (void)fprintf(stderr, "usage: lab EXPERIMENT --server PROGRAM [--n N] [--seed S] [--check] "
-                          "[--find] [--fs FS] [--split] [--only NAME]\n");
+    (void)fprintf(stderr, "usage: lab EXPERIMENT --server PROGRAM [--n N] [--seed S] [--find] "
+                          "[--fs FS]\n");
     return 2;
 }

@@ -5,7 +5,7 @@
  * a time. So after any crash the server must hold exactly the client's world after its last
  * acknowledged change, or the one after the change that was under way (I1, I4), whatever else went
  * wrong; and a retry of that change must lead to the latter (I5). verify.c compares; it also hashes
- * every file of the store (I2) and asks `stigmer-server check` (I2, I3) where told to.
+ * every file of the store (I2) and asks `stigmer-server check` (I2, I3).
  * Failures of the laboratory itself end it (lab_die); what the server does wrong is a violation,
  * which is printed and counted.
  */
@@ -93,19 +93,15 @@ void world_skill_print(const char *label, const struct world_skill *s);
 
 struct server {
     const char *program;
-    char dir[LAB_PATH_MAX];     /* holds storage/ and db/ */
-    char db[LAB_PATH_MAX];      /* "": below dir */
-    const char *const *wrapper; /* NULL, or what to run the program by */
-    pid_t pid;                  /* 0: not running */
-    int log_fd;                 /* -1, or what it writes */
+    char dir[LAB_PATH_MAX]; /* holds storage/ and db/ */
+    pid_t pid;              /* 0: not running */
+    int log_fd;             /* -1, or what it writes */
     unsigned port;
     char log[4096]; /* its first words */
     size_t log_len;
 };
 
 void server_init(struct server *s, const char *program, const char *dir);
-/* In the child before exec; may be NULL. */
-extern void (*server_before_exec)(void);
 void server_spawn(struct server *s);
 /* Waits for the port; false when it ended instead. */
 bool server_wait_port(struct server *s);
@@ -144,7 +140,8 @@ struct client {
     struct error e;
     /* Called after each acknowledgement; may be NULL. */
     void (*on_ack)(struct client *c);
-    const atomic_bool *stop; /* ends a run between two changes */
+    const atomic_bool *stop; /* ends a run between two changes; may be NULL */
+    atomic_bool ended;
     pthread_t thread;
 };
 

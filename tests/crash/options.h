@@ -9,11 +9,8 @@ struct options {
     const char *server; /* --server: the program under test */
     unsigned n;         /* --n: how many rounds, states, … */
     uint64_t seed;      /* --seed */
-    bool check;         /* --check: ask `stigmer-server check`, too */
     bool find;          /* --find: a violation is what is looked for (mutants); exit 0 with one */
     const char *fs;     /* --fs: ext4, xfs, btrfs */
-    const char *only;   /* --only */
-    bool split;         /* --split: metadata on a file system of its own */
 };
 
 /* Ends the program on a mistake. */

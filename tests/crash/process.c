@@ -11,8 +11,6 @@
 
 enum { START_MS = 30000 };
 
-void (*server_before_exec)(void);
-
 void server_init(struct server *s, const char *program, const char *dir)
 {
     *s = (struct server){.program = program, .log_fd = -1};
@@ -26,7 +24,7 @@ static void set_environment(const struct server *s)
     lab_path(storage, s->dir, "storage");
     lab_path(db, s->dir, "db");
     (void)setenv("STORAGE_PATH", storage, 1);
-    (void)setenv("DB_PATH", s->db[0] ? s->db : db, 1);
+    (void)setenv("DB_PATH", db, 1);
     (void)setenv("HOME", s->dir, 1);
     (void)setenv("GRPC_PORT", "0", 1);
     (void)setenv("GRPC_LISTEN", "127.0.0.1", 1);
@@ -41,8 +39,6 @@ _Noreturn static void run_child(const struct server *s, const char *const *args,
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
         _exit(126);
-    if (server_before_exec)
-        server_before_exec();
     (void)execv(s->program, (char *const *)(uintptr_t)args);
     _exit(127);
 }
