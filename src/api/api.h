@@ -20,6 +20,8 @@ struct api_state {
     bool takes_pushes, takes_deletes;
     char reason[ERR_MSG_MAX]; /* when not both; for clients */
     uint64_t failed_commits;
+    int64_t scrub_completed_ns; /* of the last whole one; 0 = there was none */
+    uint64_t scrub_archives, scrub_damaged, scrub_damaged_so_far;
 };
 
 struct api {

@@ -1,6 +1,7 @@
 #include "api/server_status.h"
 
 #include "api/api.h"
+#include "base/clock.h"
 #include "stigmer/server/v1/status.pb-c.h"
 
 enum err server_status_get(void *service, struct grpc_context *c, str request,
@@ -18,6 +19,10 @@ enum err server_status_get(void *service, struct grpc_context *c, str request,
     m.takes_deletes = s.takes_deletes;
     m.reason = s.reason;
     m.failed_commits = s.failed_commits;
+    m.scrub_completed_at = s.scrub_completed_ns / NS_PER_S;
+    m.scrub_archives = s.scrub_archives;
+    m.scrub_damaged = s.scrub_damaged;
+    m.scrub_damaged_so_far = s.scrub_damaged_so_far;
     size_t len = protobuf_c_message_get_packed_size(&m.base);
     char *p = buf_reserve(&reply->message.head, len);
     if (!p)

@@ -365,13 +365,14 @@ static bool pin(struct check *c, struct opened *o, unsigned flags)
 }
 
 /* *ret_sound: LMDB may be let into the pages. */
-static enum err walk_pages(struct check *c, struct opened *o, bool *ret_sound, struct error *e)
+static enum err walk_pages(struct check *c, struct opened *o, bool records, bool *ret_sound,
+                           struct error *e)
 {
     struct pages_report r;
     const struct pages_options options = {
         .fd = o->fd,
         .txn = c->txn ? mdb_txn_id(c->txn) : 0,
-        .record = take_record,
+        .record = records ? take_record : NULL,
         .wrong = page_is_wrong,
         .ctx = c,
     };
@@ -409,12 +410,12 @@ static enum err run(struct check *c, struct opened *o, struct error *e)
 {
     bool sound;
     TRY(open_all(c, o, e));
-    TRY(walk_pages(c, o, &sound, e));
+    TRY(walk_pages(c, o, true, &sound, e));
     if (!sound)
         return ERR_OK;
     open_tables(c);
     TRY(check_records(c, e));
-    return check_artifacts(c, e);
+    return c->o->skip_artifacts ? ERR_OK : check_artifacts(c, e);
 }
 
 static struct check check_new(const struct check_options *o, struct check_report *ret)
@@ -456,7 +457,7 @@ static enum err only_pages(struct check *c, struct opened *o, struct error *e)
 {
     bool sound;
     TRY(open_file(c->o->db_path, &o->fd, e));
-    return walk_pages(c, o, &sound, e);
+    return walk_pages(c, o, false, &sound, e);
 }
 
 enum err check_pages(const struct check_options *o, struct check_report *ret, struct error *e)

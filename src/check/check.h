@@ -22,7 +22,7 @@ struct check_finding {
 
 struct check_options {
     const char *db_path, *storage_path;
-    bool skip_artifacts; /* their bytes are not read, only their sizes */
+    bool skip_artifacts; /* only the database is looked at */
     void (*found)(void *ctx, const struct check_finding *f);
     /* Asked now and then whether to end early; may be NULL. */
     bool (*stop)(void *ctx);
@@ -41,7 +41,7 @@ struct check_report {
 /* NOT_FOUND: there is no database. FAILED_PRECONDITION: it is not one of this server's. Other
  * errors: it could not be looked at; ret tells how far it got. */
 enum err check_store(const struct check_options *o, struct check_report *ret, struct error *e);
-/* Only the pages of the database: some milliseconds for 10 MiB. */
+/* Only the pages of the database, not what its records hold: some milliseconds for 10 MiB. */
 enum err check_pages(const struct check_options *o, struct check_report *ret, struct error *e);
 
 #endif

@@ -1,4 +1,5 @@
 /* stigmer server status */
+#include "base/clock.h"
 #include "cli/daemon.h"
 #include "cli/json.h"
 #include "cli/opt.h"
@@ -61,6 +62,19 @@ static bool is_running(const struct status *s)
     return s->ours || s->healthy || s->state;
 }
 
+/* null: there was none. */
+static int json_scrub(json_t *j, const Stigmer__Server__V1__ServerState *s)
+{
+    char at[CLOCK_RFC3339_MAX];
+    if (!s || !s->scrub_completed_at)
+        return json_object_set_new(j, "lastScrub", json_null());
+    clock_format_rfc3339(s->scrub_completed_at * NS_PER_S, at);
+    return json_object_set_new(j, "lastScrub",
+                               json_pack("{ss sI sI}", "completedAt", at, "archives",
+                                         (json_int_t)s->scrub_archives, "damaged",
+                                         (json_int_t)s->scrub_damaged));
+}
+
 /* null: not known. */
 static int json_state(json_t *j, const Stigmer__Server__V1__ServerState *s)
 {
@@ -70,7 +84,7 @@ static int json_state(json_t *j, const Stigmer__Server__V1__ServerState *s)
         json_object_set_new(j, "takesDeletes", s ? json_boolean(s->takes_deletes) : json_null());
     failed |= json_object_set_new(j, "reason",
                                   s && s->reason[0] ? json_of_text(str_c(s->reason)) : json_null());
-    return failed;
+    return failed | json_scrub(j, s);
 }
 
 static enum err print_json(struct cli *c, const struct status *s, struct error *e)
@@ -89,6 +103,25 @@ static enum err print_json(struct cli *c, const struct status *s, struct error *
         j = NULL;
     }
     return json_print(&c->out, j, e);
+}
+
+static void print_scrub(const struct term *t, const Stigmer__Server__V1__ServerState *s)
+{
+    char at[CLOCK_RFC3339_MAX];
+    uint64_t damaged = MAX(s->scrub_damaged, s->scrub_damaged_so_far);
+    term_printf(t, "\n  Scrub:    ");
+    if (s->scrub_completed_at) {
+        clock_format_rfc3339(s->scrub_completed_at * NS_PER_S, at);
+        term_printf(t, "%llu archives were read again until %s",
+                    (unsigned long long)s->scrub_archives, at);
+    } else {
+        term_printf(t, "the archives were not yet read again");
+    }
+    if (damaged == 0)
+        return;
+    term_printf(t, ", ");
+    term_styled(t, TERM_RED, "damage was found");
+    term_printf(t, ": see stigmer-server check");
 }
 
 static void print_state(const struct term *t, const Stigmer__Server__V1__ServerState *s)
@@ -127,8 +160,10 @@ static void print_text(struct cli *c, const struct status *s)
         term_printf(t, ", ");
         term_foreign(t, str_c(s->why_not.msg));
     }
-    if (s->state)
+    if (s->state) {
         print_state(t, s->state);
+        print_scrub(t, s->state);
+    }
     if (s->ours) {
         term_printf(t, "\n  Log:      ");
         term_foreign(t, str_c(s->log_path));

@@ -19,6 +19,7 @@ typedef Stigmer__Storage__V1__FilesRecord files_record;
 typedef Stigmer__Storage__V1__EventRecord event_record;
 typedef Stigmer__Storage__V1__ClockRecord clock_record;
 typedef Stigmer__Storage__V1__CountRecord count_record;
+typedef Stigmer__Storage__V1__ScrubRecord scrub_record;
 
 static inline ProtobufCBinaryData bin_of(str s)
 {

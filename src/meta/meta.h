@@ -294,4 +294,19 @@ enum err meta_event_add(struct meta_txn *t, const struct meta_event *ev, struct 
 enum err meta_event_get(struct meta_txn *t, uint64_t sequence, struct arena *a,
                         struct meta_event *ret, struct error *e);
 
+/* --- scrub --- */
+
+/* How far reading all archives again has come. */
+struct meta_scrub {
+    int64_t started_ns; /* of the pass that is under way; 0 = none is */
+    bool has_position;
+    struct digest position;     /* the last archive it has read */
+    uint64_t archives, damaged; /* so far */
+    int64_t completed_ns;       /* of the last whole pass; 0 = there was none */
+    uint64_t last_archives, last_damaged;
+};
+/* Zeroes before the first. */
+enum err meta_scrub_get(struct meta_txn *t, struct meta_scrub *ret, struct error *e);
+enum err meta_scrub_set(struct meta_txn *t, const struct meta_scrub *v, struct error *e);
+
 #endif

@@ -46,16 +46,18 @@ static void print_report_json(const struct check_report *r)
            (ull)r->garbage);
 }
 
-enum err command_check(const struct config *c, bool json, bool *ret_sound, struct error *e)
+enum err command_check(const struct config *c, const struct check_words *w, bool *ret_sound,
+                       struct error *e)
 {
     struct check_report r;
     const struct check_options o = {
         .db_path = c->db_path,
         .storage_path = c->storage_path,
-        .found = json ? print_finding_json : print_finding,
+        .skip_artifacts = w->no_archives,
+        .found = w->json ? print_finding_json : print_finding,
     };
     TRY(check_store(&o, &r, e));
-    if (json)
+    if (w->json)
         print_report_json(&r);
     else
         print_report(&r);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "base/thread.h"
+#include "server/dbcheck.h"
 #include "skill/skill.h"
 
 #include <stdlib.h>
@@ -29,10 +30,10 @@ static bool is_stopping(void *arg)
     return stopping;
 }
 
-static bool wait_s(struct chores *c, uint32_t seconds)
+/* INT64_MAX: until it is told to stop. */
+static bool wait_until(struct chores *c, int64_t at_ns)
 {
-    int64_t at = clock_mono_ns() + seconds * NS_PER_S;
-    struct timespec deadline = {.tv_sec = at / NS_PER_S, .tv_nsec = at % NS_PER_S};
+    struct timespec deadline = {.tv_sec = at_ns / NS_PER_S, .tv_nsec = at_ns % NS_PER_S};
     pthread_mutex_lock(&c->lock);
     while (!c->stopping &&
            pthread_cond_clockwait(&c->stop, &c->lock, CLOCK_MONOTONIC, &deadline) == 0)
@@ -54,13 +55,68 @@ static void collect_garbage(struct chores *c)
                  LOG_INT("bytes", (int64_t)r.bytes));
 }
 
+/* A pass begins with the database; one that was interrupted goes on with the archives. */
+static uint64_t look_at_database(struct chores *c)
+{
+    struct error e;
+    struct skill_scrub_state st;
+    uint64_t findings = 0;
+    if (skill_scrub_state(c->o.skills, &st, &e) == ERR_OK && st.started_ns)
+        return 0;
+    if (dbcheck_deep(is_stopping, c, &findings, &e) != ERR_OK)
+        log_warn("database not looked at", LOG_ERROR_FIELDS(&e));
+    return findings;
+}
+
+static void scrub(struct chores *c)
+{
+    struct error e;
+    const struct skill_scrub o = {
+        .rate = c->o.scrub_rate, .damaged = look_at_database(c), .stop = is_stopping, .ctx = c};
+    if (skill_scrub(c->o.skills, &o, &e) != ERR_OK)
+        log_warn("scrub ended early", LOG_ERROR_FIELDS(&e));
+}
+
+/* Seconds until the next pass: what was interrupted goes on soon. */
+static int64_t scrub_wait_s(const struct chores *c)
+{
+    struct error ignored;
+    struct skill_scrub_state st;
+    uint32_t first = MIN(c->o.scrub_interval_s, (uint32_t)FIRST_S);
+    if (skill_scrub_state(c->o.skills, &st, &ignored) != ERR_OK || st.started_ns)
+        return first;
+    int64_t due = (st.completed_ns - clock_real_ns()) / NS_PER_S + c->o.scrub_interval_s;
+    return MIN(MAX(due, (int64_t)first), (int64_t)c->o.scrub_interval_s);
+}
+
+/* Monotonic times; INT64_MAX: never. */
+struct due {
+    int64_t gc_ns, scrub_ns;
+};
+
+static int64_t in_seconds(int64_t seconds)
+{
+    return clock_mono_ns() + seconds * NS_PER_S;
+}
+
 static void *run(void *arg)
 {
     struct chores *c = arg;
-    uint32_t wait = MIN(c->o.gc_interval_s, (uint32_t)FIRST_S);
-    while (wait_s(c, wait)) {
-        collect_garbage(c);
-        wait = c->o.gc_interval_s;
+    const struct chores_options *o = &c->o;
+    struct due due = {
+        .gc_ns =
+            o->gc_interval_s ? in_seconds(MIN(o->gc_interval_s, (uint32_t)FIRST_S)) : INT64_MAX,
+        .scrub_ns = o->scrub_interval_s ? in_seconds(scrub_wait_s(c)) : INT64_MAX,
+    };
+    while (wait_until(c, MIN(due.gc_ns, due.scrub_ns))) {
+        if (clock_mono_ns() >= due.gc_ns) {
+            collect_garbage(c);
+            due.gc_ns = in_seconds(o->gc_interval_s);
+        }
+        if (clock_mono_ns() >= due.scrub_ns) {
+            scrub(c);
+            due.scrub_ns = in_seconds(scrub_wait_s(c));
+        }
     }
     return NULL;
 }

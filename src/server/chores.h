@@ -1,5 +1,6 @@
 /*
- * What the server does by itself now and then, on a thread of its own: garbage collection.
+ * What the server does by itself now and then, on a thread of its own: it collects garbage, and
+ * reads again what it stores.
  */
 #ifndef STIGMER_SERVER_CHORES_H
 #define STIGMER_SERVER_CHORES_H
@@ -13,7 +14,8 @@ struct chores;
 
 struct chores_options {
     struct skill_service *skills;
-    uint32_t gc_interval_s; /* 0 = never */
+    uint32_t gc_interval_s, scrub_interval_s; /* 0 = never */
+    uint64_t scrub_rate;                      /* bytes a second */
 };
 
 /* What the options name must outlive it. */

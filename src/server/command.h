@@ -11,8 +11,12 @@
 enum err command_serve(const struct config *c, struct error *e);
 /* Prints every record on standard output; read-only, also beside a running server. */
 enum err command_dump(const struct config *c, bool json, struct error *e);
+struct check_words {
+    bool no_archives, json;
+};
 /* Prints what is damaged, and *ret_sound: nothing is. Reads only, also beside a running server. */
-enum err command_check(const struct config *c, bool json, bool *ret_sound, struct error *e);
+enum err command_check(const struct config *c, const struct check_words *w, bool *ret_sound,
+                       struct error *e);
 
 struct gc_words {
     bool dry_run, purge_deleted, json;

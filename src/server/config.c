@@ -19,6 +19,7 @@ struct row {
 
 #define ARENA_MAX    KIB(256)
 #define INTERVAL_MAX 31536000
+#define RATE_MAX     10000
 
 static bool parse_port(struct config *c, void *to, str value, config_env_fn *env)
 {
@@ -38,6 +39,17 @@ static bool parse_interval(struct config *c, void *to, str value, config_env_fn 
     (void)env;
     uint64_t n;
     if (!str_to_u64(value, &n) || n > INTERVAL_MAX)
+        return false;
+    *(uint32_t *)to = (uint32_t)n;
+    return true;
+}
+
+static bool parse_rate(struct config *c, void *to, str value, config_env_fn *env)
+{
+    (void)c;
+    (void)env;
+    uint64_t n;
+    if (!str_to_u64(value, &n) || n < 1 || n > RATE_MAX)
         return false;
     *(uint32_t *)to = (uint32_t)n;
     return true;
@@ -146,6 +158,11 @@ static const struct row rows[] = {
     {"GC_INTERVAL", "86400", parse_interval, AT(gc_interval_s),
      "a number of seconds from 0 to 31536000",
      "how often archives that no version holds are removed; 0: never", false},
+    {"SCRUB_INTERVAL", "604800", parse_interval, AT(scrub_interval_s),
+     "a number of seconds from 0 to 31536000",
+     "how often database and archives are read again, to find damage early; 0: never", false},
+    {"SCRUB_RATE", "16", parse_rate, AT(scrub_rate_mib), "a number from 1 to 10000",
+     "MiB of archives that this reads in a second, on average", false},
     {"LOG_LEVEL", "info", parse_log_level, AT(log_level), "debug, info, warn or error",
      "the least important events that are logged", false},
     {"LOG_FORMAT", "auto", parse_log_format, AT(log_format), "auto, pretty or json",

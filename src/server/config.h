@@ -23,8 +23,9 @@ struct config {
     struct arena arena;
     uint16_t port; /* 0 = any */
     struct config_listen listen;
-    char *db_path, *storage_path; /* "~" is expanded */
-    uint32_t gc_interval_s;       /* 0 = never */
+    char *db_path, *storage_path;             /* "~" is expanded */
+    uint32_t gc_interval_s, scrub_interval_s; /* 0 = never */
+    uint32_t scrub_rate_mib;                  /* a second */
     enum log_level log_level;
     enum log_format log_format;
     char *env;

@@ -25,10 +25,23 @@ struct keeper {
     struct api_state state;
 };
 
+static void look_at_scrub(const struct keeper *k, struct api_state *ret)
+{
+    struct error ignored;
+    struct skill_scrub_state st;
+    if (skill_scrub_state(k->o.skills, &st, &ignored) != ERR_OK)
+        return;
+    ret->scrub_completed_ns = st.completed_ns;
+    ret->scrub_archives = st.last_archives;
+    ret->scrub_damaged = st.last_damaged;
+    ret->scrub_damaged_so_far = st.damaged;
+}
+
 static struct api_state look(const struct keeper *k)
 {
     struct error e;
     struct api_state s = {.failed_commits = meta_failures(k->o.meta)};
+    look_at_scrub(k, &s);
     s.takes_deletes = skill_ready(k->o.skills, false, &e) == ERR_OK;
     s.takes_pushes = s.takes_deletes && skill_ready(k->o.skills, true, &e) == ERR_OK;
     if (!s.takes_pushes)

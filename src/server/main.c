@@ -13,7 +13,9 @@ enum { EXIT_DAMAGED = 1, EXIT_NOT_CHECKED = 2 };
 static const char usage[] =
     "usage: stigmer-server [serve]         serve until SIGTERM or SIGINT\n"
     "       stigmer-server dump [--json]   print every record, also beside a running server\n"
-    "       stigmer-server check [--json]  look for damage, also beside a running server\n"
+    "       stigmer-server check [--no-archives] [--json]\n"
+    "                                      look for damage, also beside a running server; with\n"
+    "                                      --no-archives only in the database\n"
     "       stigmer-server gc [--dry-run] [--purge-deleted] [--json]\n"
     "                                      remove archives that no version holds, also beside a\n"
     "                                      running server; with --purge-deleted first all "
@@ -62,12 +64,15 @@ static int wrong_usage(const char *what)
 /* --- commands ------------------------------------------------------------------------------------
  */
 
-enum flag { JSON = 1, DRY_RUN = 2, PURGE_DELETED = 4 };
+enum flag { JSON = 1, DRY_RUN = 2, PURGE_DELETED = 4, NO_ARCHIVES = 8 };
 
 static const struct {
     const char *word;
     enum flag flag;
-} flag_words[] = {{"--json", JSON}, {"--dry-run", DRY_RUN}, {"--purge-deleted", PURGE_DELETED}};
+} flag_words[] = {{"--json", JSON},
+                  {"--dry-run", DRY_RUN},
+                  {"--purge-deleted", PURGE_DELETED},
+                  {"--no-archives", NO_ARCHIVES}};
 
 static enum err run_serve(const struct config *c, unsigned flags, int *ret_status, struct error *e)
 {
@@ -84,7 +89,8 @@ static enum err run_dump(const struct config *c, unsigned flags, int *ret_status
 static enum err run_check(const struct config *c, unsigned flags, int *ret_status, struct error *e)
 {
     bool sound;
-    enum err err = command_check(c, flags & JSON, &sound, e);
+    const struct check_words w = {flags & NO_ARCHIVES, flags & JSON};
+    enum err err = command_check(c, &w, &sound, e);
     *ret_status = err == ERR_OK && !sound ? EXIT_DAMAGED : EXIT_OK;
     return err;
 }
@@ -105,7 +111,7 @@ static const struct command {
 } commands[] = {
     {"serve", 0, EXIT_FAILED, run_serve},
     {"dump", JSON, EXIT_FAILED, run_dump},
-    {"check", JSON, EXIT_NOT_CHECKED, run_check},
+    {"check", JSON | NO_ARCHIVES, EXIT_NOT_CHECKED, run_check},
     {"gc", JSON | DRY_RUN | PURGE_DELETED, EXIT_FAILED, run_gc},
 };
 

@@ -9,6 +9,7 @@
 #include "meta/meta.h"
 #include "net/tls.h"
 #include "server/chores.h"
+#include "server/dbcheck.h"
 #include "server/keeper.h"
 #include "server/lock.h"
 #include "skill/skill.h"
@@ -56,6 +57,7 @@ static enum err open_backends(struct server *s, struct error *e)
     TRY(lock_dir("STORAGE_PATH", c->storage_path, "storage.lock", &s->storage_lock, e));
     TRY(lock_dir("DB_PATH", c->db_path, "database.lock", &s->db_lock, e));
     TRY(store_open_fs(c->storage_path, &s->store, e));
+    TRY(dbcheck_pages(c->db_path, e));
     TRY(meta_open_lmdb(c->db_path, NULL, &s->meta, e));
     return ERR_OK;
 }
@@ -128,9 +130,13 @@ static enum err keep(struct server *s, struct error *e)
 
 static enum err do_chores(struct server *s, struct error *e)
 {
-    const struct chores_options o = {.skills = s->skills,
-                                     .gc_interval_s = s->config->gc_interval_s};
-    return o.gc_interval_s ? chores_start(&o, &s->chores, e) : ERR_OK;
+    const struct chores_options o = {
+        .skills = s->skills,
+        .gc_interval_s = s->config->gc_interval_s,
+        .scrub_interval_s = s->config->scrub_interval_s,
+        .scrub_rate = MIB(s->config->scrub_rate_mib),
+    };
+    return chores_start(&o, &s->chores, e);
 }
 
 static enum err listen_on(struct server *s, const char *address, struct error *e)

@@ -216,4 +216,27 @@ struct skill_gc_report {
 enum err skill_gc(struct skill_service *s, const struct skill_gc *o, struct skill_gc_report *ret,
                   struct error *e);
 
+/* --- scrub --- */
+
+struct skill_scrub {
+    uint64_t rate;           /* bytes per second that are read, on average */
+    uint64_t damaged;        /* found beside it when the pass began: counted with it */
+    bool (*stop)(void *ctx); /* as in struct skill_gc */
+    void *ctx;
+};
+
+/* Reads every archive that a version holds again, from the disk, and puts aside what is damaged, as
+ * a read does; goes on where the last one stopped, also after a restart. [blocks, for hours] Damage
+ * is logged and counted, not an error. */
+enum err skill_scrub(struct skill_service *s, const struct skill_scrub *o, struct error *e);
+
+struct skill_scrub_state {
+    int64_t started_ns;         /* of the pass that is under way; 0 = none is */
+    uint64_t archives, damaged; /* so far */
+    int64_t completed_ns;       /* of the last whole pass; 0 = there was none */
+    uint64_t last_archives, last_damaged;
+};
+/* A short read. */
+enum err skill_scrub_state(struct skill_service *s, struct skill_scrub_state *ret, struct error *e);
+
 #endif

@@ -334,18 +334,39 @@ void artifact_deinit(struct artifact *a)
     a->len = 0;
 }
 
+/* What err means to who reads: damage is put aside. */
+static enum err judge_read(struct store *s, const struct digest *d, const struct blob_version *v,
+                           enum err err, struct error *e)
+{
+    if (err == ERR_NOT_FOUND)
+        return fail_not_found(d, e);
+    if (err != ERR_DATA_LOSS)
+        return err;
+    if (put_aside(s, d, v, e)) /* it is not served in any case */
+        log_error("damaged artifact left in place", LOG_ERROR_FIELDS(e));
+    return fail_damaged(e);
+}
+
 enum err store_open(struct store *s, const struct digest *d, struct artifact *ret, struct error *e)
 {
     struct blob_version v;
     *ret = ARTIFACT_INIT;
     enum err err = open_verified(s, d, ret, &v, e);
-    if (err == ERR_NOT_FOUND)
-        return fail_not_found(d, e);
-    if (err != ERR_DATA_LOSS)
-        return err;
-    if (put_aside(s, d, &v, e)) /* it is not served in any case */
-        log_error("damaged artifact left in place", LOG_ERROR_FIELDS(e));
-    return fail_damaged(e);
+    return judge_read(s, d, &v, err, e);
+}
+
+enum err store_verify(struct store *s, const struct digest *d, uint64_t len, struct error *e)
+{
+    struct blob_version v;
+    CLEANUP(artifact_deinit) struct artifact a = ARTIFACT_INIT;
+    enum err err = s->ops->open(s, d, &a, &v, e);
+    if (err == ERR_OK && a.len != len)
+        err = fail_damaged(e);
+    if (err == ERR_OK) {
+        sys_drop_cache(a.fd);
+        err = hash_matches(d, &a, e);
+    }
+    return judge_read(s, d, &v, err, e);
 }
 
 enum err store_open_fast(struct store *s, const struct digest *d, struct artifact *ret,
