@@ -172,6 +172,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } experiments[] = {
     {"kill", lab_kill},
+    {"power", lab_power},
 };
 
 int main(int argc, char **argv)

@@ -166,5 +166,6 @@ void verify_check(const struct server *s);
 /* --- the experiments: argv after the name; exit status --- */
 
 int lab_kill(int argc, char **argv);
+int lab_power(int argc, char **argv);
 
 #endif
