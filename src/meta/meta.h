@@ -49,6 +49,10 @@ struct meta_lmdb_options {
  * database. NOT_FOUND: read_only and no such directory. */
 enum err meta_open_lmdb(const char *dir, const struct meta_lmdb_options *options, struct meta **ret,
                         struct error *e);
+/* Writes the database in the directory dir, as of one transaction, to the file fd: only what is in
+ * use, not yet durable. Also beside who has it open, in another process. NOT_FOUND: there is none.
+ * Its pages must be sound (check.h). */
+enum err meta_copy_lmdb(const char *dir, int fd, struct error *e);
 /* In memory, for tests. */
 enum err meta_open_mem(struct meta **ret, struct error *e);
 /* Waits for the writer to end. No transaction is open, nobody is in meta_write. NULL is fine. */

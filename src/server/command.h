@@ -1,6 +1,6 @@
 /*
- * What the program does: serve, dump, check, gc, version. Each reads what it needs from the
- * environment. Errors: one sentence for the person who called it.
+ * What the program does: serve, dump, check, gc, backup, restore, version. Each reads what it needs
+ * from the environment. Errors: one sentence for the person who called it.
  */
 #ifndef STIGMER_SERVER_COMMAND_H
 #define STIGMER_SERVER_COMMAND_H
@@ -24,5 +24,12 @@ struct gc_words {
 /* Removes the archives that no version holds, or tells what it would remove; also beside a running
  * server. */
 enum err command_gc(const struct config *c, const struct gc_words *w, struct error *e);
+
+/* Copies all that is stored into the directory dir, also beside a running server: what it has not
+ * yet. DATA_LOSS: some archives are damaged at the source; all others were copied. After any other
+ * error what dir held before is as it was. */
+enum err command_backup(const struct config *c, const char *dir, bool json, struct error *e);
+/* The way back, into an empty place. */
+enum err command_restore(const struct config *c, const char *dir, bool json, struct error *e);
 
 #endif

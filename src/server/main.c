@@ -1,6 +1,7 @@
 /* stigmer-server: the command line. */
 #include "base/macro.h"
 #include "server/command.h"
+#include "server/incomplete.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,12 @@ static const char usage[] =
     "                                      running server; with --purge-deleted first all "
     "versions\n"
     "                                      of deleted skills; with --dry-run only tell\n"
+    "       stigmer-server backup DIR [--json]\n"
+    "                                      copy all that is stored into DIR, also beside a "
+    "running\n"
+    "                                      server; what DIR has from before is not copied again\n"
+    "       stigmer-server restore DIR [--json]\n"
+    "                                      copy a backup into an empty DB_PATH and STORAGE_PATH\n"
     "       stigmer-server version         print the version\n"
     "       stigmer-server --help          print this text\n";
 
@@ -61,6 +68,12 @@ static int wrong_usage(const char *what)
     return EXIT_USAGE;
 }
 
+static int missing_word(const char *command)
+{
+    (void)fprintf(stderr, "stigmer-server: %s needs a directory\n%s", command, usage);
+    return EXIT_USAGE;
+}
+
 /* --- commands ------------------------------------------------------------------------------------
  */
 
@@ -74,55 +87,92 @@ static const struct {
                   {"--purge-deleted", PURGE_DELETED},
                   {"--no-archives", NO_ARCHIVES}};
 
-static enum err run_serve(const struct config *c, unsigned flags, int *ret_status, struct error *e)
+/* What is called: flags, and the word that some commands take. */
+struct call {
+    unsigned flags;
+    const char *word;
+};
+
+static enum err run_serve(const struct config *c, const struct call *call, int *ret_status,
+                          struct error *e)
 {
-    (void)flags, (void)ret_status;
+    (void)call, (void)ret_status;
     return command_serve(c, e);
 }
 
-static enum err run_dump(const struct config *c, unsigned flags, int *ret_status, struct error *e)
+static enum err run_dump(const struct config *c, const struct call *call, int *ret_status,
+                         struct error *e)
 {
     (void)ret_status;
-    return command_dump(c, flags & JSON, e);
+    return command_dump(c, call->flags & JSON, e);
 }
 
-static enum err run_check(const struct config *c, unsigned flags, int *ret_status, struct error *e)
+static enum err run_check(const struct config *c, const struct call *call, int *ret_status,
+                          struct error *e)
 {
     bool sound;
-    const struct check_words w = {flags & NO_ARCHIVES, flags & JSON};
+    const struct check_words w = {call->flags & NO_ARCHIVES, call->flags & JSON};
     enum err err = command_check(c, &w, &sound, e);
     *ret_status = err == ERR_OK && !sound ? EXIT_DAMAGED : EXIT_OK;
     return err;
 }
 
-static enum err run_gc(const struct config *c, unsigned flags, int *ret_status, struct error *e)
+static enum err run_gc(const struct config *c, const struct call *call, int *ret_status,
+                       struct error *e)
 {
-    const struct gc_words w = {flags & DRY_RUN, flags & PURGE_DELETED, flags & JSON};
+    const struct gc_words w = {call->flags & DRY_RUN, call->flags & PURGE_DELETED,
+                               call->flags & JSON};
     (void)ret_status;
     return command_gc(c, &w, e);
+}
+
+static enum err run_backup(const struct config *c, const struct call *call, int *ret_status,
+                           struct error *e)
+{
+    (void)ret_status;
+    return command_backup(c, call->word, call->flags & JSON, e);
+}
+
+static enum err run_restore(const struct config *c, const struct call *call, int *ret_status,
+                            struct error *e)
+{
+    (void)ret_status;
+    return command_restore(c, call->word, call->flags & JSON, e);
 }
 
 /* What needs the configuration. */
 static const struct command {
     const char *name;
     unsigned flags; /* that it takes */
+    bool word;      /* it takes one word besides, which must be there */
     int failed;     /* the exit status of an error */
-    enum err (*run)(const struct config *c, unsigned flags, int *ret_status, struct error *e);
+    enum err (*run)(const struct config *c, const struct call *call, int *ret_status,
+                    struct error *e);
 } commands[] = {
-    {"serve", 0, EXIT_FAILED, run_serve},
-    {"dump", JSON, EXIT_FAILED, run_dump},
-    {"check", JSON | NO_ARCHIVES, EXIT_NOT_CHECKED, run_check},
-    {"gc", JSON | DRY_RUN | PURGE_DELETED, EXIT_FAILED, run_gc},
+    {"serve", 0, false, EXIT_FAILED, run_serve},
+    {"dump", JSON, false, EXIT_FAILED, run_dump},
+    {"check", JSON | NO_ARCHIVES, false, EXIT_NOT_CHECKED, run_check},
+    {"gc", JSON | DRY_RUN | PURGE_DELETED, false, EXIT_FAILED, run_gc},
+    {"backup", JSON, true, EXIT_FAILED, run_backup},
+    {"restore", JSON, true, EXIT_FAILED, run_restore},
 };
 
-static int run_configured(const struct command *command, unsigned flags)
+static enum err run_with(const struct config *c, const struct command *command,
+                         const struct call *call, int *ret_status, struct error *e)
+{
+    if (command->run != run_restore) /* which goes on where it was interrupted */
+        TRY(incomplete_check(c->db_path, e));
+    return command->run(c, call, ret_status, e);
+}
+
+static int run_configured(const struct command *command, const struct call *call)
 {
     struct config c;
     struct error e;
     int status = EXIT_OK;
     enum err r = config_load(&c, environment, &e);
     if (r == ERR_OK)
-        r = command->run(&c, flags, &status, &e);
+        r = run_with(&c, command, call, &status, &e);
     if (r != ERR_OK)
         (void)fprintf(stderr, "stigmer-server: %s\n", e.msg);
     config_deinit(&c);
@@ -140,14 +190,18 @@ static unsigned flag_of(const char *word)
 
 static int run_command(const struct command *command, int n, char **words)
 {
-    unsigned flags = 0;
+    struct call call = {0};
     for (int i = 0; i < n; i++) {
         unsigned flag = flag_of(words[i]) & command->flags;
-        if (!flag)
+        bool takes = command->word && !call.word && words[i][0] != '-' && words[i][0];
+        if (!flag && !takes)
             return wrong_usage(words[i]);
-        flags |= flag;
+        call.flags |= flag;
+        call.word = flag ? call.word : words[i];
     }
-    return run_configured(command, flags);
+    if (command->word && !call.word)
+        return missing_word(command->name);
+    return run_configured(command, &call);
 }
 
 static bool is(str word, const char *a, const char *b)

@@ -355,6 +355,16 @@ enum err store_open(struct store *s, const struct digest *d, struct artifact *re
     return judge_read(s, d, &v, err, e);
 }
 
+enum err store_length(struct store *s, const struct digest *d, uint64_t *ret, struct error *e)
+{
+    struct blob_version v;
+    enum err err = s->ops->head(s, d, &v, e);
+    if (err == ERR_NOT_FOUND)
+        return fail_not_found(d, e);
+    *ret = v.len;
+    return err;
+}
+
 enum err store_verify(struct store *s, const struct digest *d, uint64_t len, struct error *e)
 {
     struct blob_version v;

@@ -96,6 +96,8 @@ enum err store_open(struct store *s, const struct digest *d, struct artifact *re
 enum err store_open_fast(struct store *s, const struct digest *d, struct artifact *ret,
                          bool *ret_verified, struct error *e);
 
+/* The length of what has the artifact's name, which is not read. NOT_FOUND. */
+enum err store_length(struct store *s, const struct digest *d, uint64_t *ret, struct error *e);
 /* Reads the artifact from where it is stored, whatever is remembered of it, as the one of that
  * size. NOT_FOUND; DATA_LOSS as store_open, with the same consequences. For the scrub. */
 enum err store_verify(struct store *s, const struct digest *d, uint64_t len, struct error *e);

@@ -88,6 +88,21 @@ TEST(a_sound_store)
     check_sound();
 }
 
+/* Short tags of skills with neighbouring numbers once had the same place in a table. */
+TEST(many_short_tags)
+{
+    char what[32], text[32];
+    kit_open(&k, true);
+    for (int n = 0; n < 400; n++) {
+        (void)snprintf(what, sizeof what, "skill%d@t%d", n % 4, n / 4);
+        (void)snprintf(text, sizeof text, "%d", n);
+        kit_push(&k, what, text);
+        kit_forget(&k);
+    }
+    kit_close(&k);
+    check_sound();
+}
+
 TEST(a_store_without_anything)
 {
     kit_open(&k, true);
