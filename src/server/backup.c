@@ -1,5 +1,5 @@
 /*
- * stigmer-server backup DIR, restore DIR.
+ * stigmer-server backup DIR|-, restore DIR|-.
  *
  * A backup is a bundle (bundle.h). The database is copied first, as of one transaction, under a
  * name that nobody reads; then the archives it refers to, which are durable before any record of
@@ -13,6 +13,7 @@
 #include "server/command.h"
 #include "server/incomplete.h"
 #include "server/lock.h"
+#include "server/stream.h"
 #include "store/store.h"
 
 #include <fcntl.h>
@@ -71,21 +72,20 @@ static enum err copy(const struct bundle *from, const struct bundle *to, bool fi
     return incomplete_unmark(to->db, e);
 }
 
-static void print_report(const char *what, const char *where, const struct bundle_report *r,
-                         bool json)
+static void print_report(FILE *out, const char *what, const char *where,
+                         const struct bundle_report *r, bool json)
 {
     typedef unsigned long long ull;
     if (json) {
-        printf("{\"archives\":%llu,\"bytes\":%llu,\"there\":%llu,\"damaged\":%llu}\n",
-               (ull)r->archives, (ull)r->bytes, (ull)r->there, (ull)r->damaged);
+        (void)fprintf(out, "{\"archives\":%llu,\"bytes\":%llu,\"there\":%llu,\"damaged\":%llu}\n",
+                      (ull)r->archives, (ull)r->bytes, (ull)r->there, (ull)r->damaged);
         return;
     }
-    printf("%s %s: %llu archive%s copied, %llu bytes; %llu were there\n", what, where,
-           (ull)r->archives, r->archives == 1 ? "" : "s", (ull)r->bytes, (ull)r->there);
+    (void)fprintf(out, "%s %s: %llu archive%s copied, %llu bytes; %llu were there\n", what, where,
+                  (ull)r->archives, r->archives == 1 ? "" : "s", (ull)r->bytes, (ull)r->there);
 }
 
-static enum err tell_damage(const struct bundle *from, const struct bundle_report *r,
-                            struct error *e)
+static enum err tell_damage(const char *where, const struct bundle_report *r, struct error *e)
 {
     if (r->damaged == 0)
         return ERR_OK;
@@ -93,7 +93,7 @@ static enum err tell_damage(const struct bundle *from, const struct bundle_repor
         e, ERR_DATA_LOSS, "backup.damaged",
         "%llu archives in %s are missing or damaged; all others were copied. \"stigmer-server "
         "check\" names the skills concerned: push their files again",
-        (unsigned long long)r->damaged, from->storage);
+        (unsigned long long)r->damaged, where);
 }
 
 /* --- backup ----------------------------------------------------------------------------------- */
@@ -105,20 +105,34 @@ static enum err hold_source(const struct bundle *from, int *ret, struct error *e
     return store_hold(store, STORE_HOLD_SHARED, ret, e);
 }
 
+static bool is_stream(const char *dir)
+{
+    return str_eq(str_c(dir), STR("-"));
+}
+
+static enum err backup_to_dir(const struct bundle *from, const char *dir, struct bundle_report *ret,
+                              struct error *e)
+{
+    struct bundle to;
+    CLEANUP(sys_closep) int lock = -1;
+    TRY(bundle_of_dir(dir, &to, e));
+    TRY(lock_dir("the directory", to.db, "database.lock", &lock, e));
+    return copy(from, &to, !has_database(&to), ret, e);
+}
+
+/* What is told of a stream goes to standard error. */
 enum err command_backup(const struct config *c, const char *dir, bool json, struct error *e)
 {
-    struct bundle from, to;
+    struct bundle from;
     struct bundle_report r;
-    CLEANUP(sys_closep) int lock = -1;
     CLEANUP(sys_closep) int hold = -1;
+    bool stream = is_stream(dir);
     TRY(bundle_of_config(c, &from, e));
-    TRY(bundle_of_dir(dir, &to, e));
     TRY(check_source(&from, e));
-    TRY(lock_dir("the directory", to.db, "database.lock", &lock, e));
     TRY(hold_source(&from, &hold, e));
-    TRY(copy(&from, &to, !has_database(&to), &r, e));
-    print_report("backed up to", dir, &r, json);
-    TRY(tell_damage(&from, &r, e));
+    TRY(stream ? stream_write(&from, 1, &r, e) : backup_to_dir(&from, dir, &r, e));
+    print_report(stream ? stderr : stdout, "backed up to", dir, &r, json);
+    TRY(tell_damage(from.storage, &r, e));
     return fflush(stdout) == 0
                ? ERR_OK
                : FAIL(e, ERR_INTERNAL, "backup.write", "cannot write to standard output");
@@ -153,21 +167,38 @@ static enum err check_empty(const struct bundle *to, struct error *e)
         to->db, to->storage);
 }
 
+static enum err restore_dir(const char *dir, const struct bundle *to, struct bundle_report *ret,
+                            struct error *e)
+{
+    struct bundle from;
+    TRY(bundle_of_dir(dir, &from, e));
+    TRY(check_source(&from, e));
+    return copy(&from, to, true, ret, e);
+}
+
+static enum err restore_stream(const struct bundle *to, struct bundle_report *ret, struct error *e)
+{
+    TRY(incomplete_mark(to->db, e));
+    TRY(stream_read(0, to, ret, e));
+    TRY(bundle_check_copy(to, ret, e));
+    TRY(sync_parents(to, e));
+    TRY(bundle_finish(to, e));
+    return incomplete_unmark(to->db, e);
+}
+
 enum err command_restore(const struct config *c, const char *dir, bool json, struct error *e)
 {
-    struct bundle from, to;
+    struct bundle to;
     struct bundle_report r;
     CLEANUP(sys_closep) int storage_lock = -1;
     CLEANUP(sys_closep) int db_lock = -1;
-    TRY(bundle_of_dir(dir, &from, e));
     TRY(bundle_of_config(c, &to, e));
-    TRY(check_source(&from, e));
     TRY(lock_dir("STORAGE_PATH", to.storage, "storage.lock", &storage_lock, e));
     TRY(lock_dir("DB_PATH", to.db, "database.lock", &db_lock, e));
     TRY(check_empty(&to, e));
-    TRY(copy(&from, &to, true, &r, e));
-    print_report("restored from", dir, &r, json);
-    TRY(tell_damage(&from, &r, e));
+    TRY(is_stream(dir) ? restore_stream(&to, &r, e) : restore_dir(dir, &to, &r, e));
+    print_report(stdout, "restored from", dir, &r, json);
+    TRY(tell_damage(dir, &r, e));
     return fflush(stdout) == 0
                ? ERR_OK
                : FAIL(e, ERR_INTERNAL, "restore.write", "cannot write to standard output");

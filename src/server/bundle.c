@@ -106,7 +106,8 @@ enum err bundle_finish(const struct bundle *to, struct error *e)
 /* --- archives --------------------------------------------------------------------------------- */
 
 struct copy {
-    struct store *from, *to;
+    struct store *from; /* NULL: there is nothing more to be had */
+    struct store *to;
     struct bundle_report *report;
 };
 
@@ -136,17 +137,24 @@ static enum err copy_bytes(struct copy *c, const struct digest *d, const struct 
     return ERR_OK;
 }
 
-static enum err copy_one(struct copy *c, const struct digest *d, struct error *e)
+void bundle_tell_missing(const struct digest *d, enum err why, struct bundle_report *report)
 {
     char hex[SHA256_HEX_LEN + 1];
-    CLEANUP(artifact_deinit) struct artifact a = ARTIFACT_INIT;
-    enum err err = store_open(c->from, d, &a, e);
-    if (err != ERR_NOT_FOUND && err != ERR_DATA_LOSS)
-        return err == ERR_OK ? copy_bytes(c, d, &a, e) : err;
     digest_to_hex(d, hex);
     (void)fprintf(stderr, "the archive %s.zip is %s and was not copied\n", hex,
-                  err == ERR_NOT_FOUND ? "missing" : "damaged");
-    c->report->damaged++;
+                  why == ERR_NOT_FOUND ? "missing" : "damaged");
+    report->damaged++;
+}
+
+static enum err copy_one(struct copy *c, const struct digest *d, struct error *e)
+{
+    CLEANUP(artifact_deinit) struct artifact a = ARTIFACT_INIT;
+    enum err err = c->from ? store_open(c->from, d, &a, e) : ERR_NOT_FOUND;
+    if (err == ERR_OK)
+        return copy_bytes(c, d, &a, e);
+    if (err != ERR_NOT_FOUND && err != ERR_DATA_LOSS)
+        return err;
+    bundle_tell_missing(d, err, c->report);
     return ERR_OK;
 }
 
@@ -195,5 +203,22 @@ enum err bundle_copy_archives(const struct bundle *from, const struct bundle *to
     struct copy c = {source, target, ret};
     if (copy_all(&c, meta, e) != ERR_OK)
         return err_wrap(e, "an archive cannot be copied to %s", to->storage);
+    return ERR_OK;
+}
+
+enum err bundle_check_copy(const struct bundle *to, struct bundle_report *ret, struct error *e)
+{
+    struct bundle copied = *to;
+    struct bundle_report rest = {.archives = 0};
+    const struct meta_lmdb_options ro = {.read_only = true};
+    CLEANUP(store_closep) struct store *target = NULL;
+    CLEANUP(meta_closep) struct meta *meta = NULL;
+    TRY(join(to->db, "/" NEW, copied.db, e));
+    TRY(check_database(&copied, e));
+    TRY(store_open_fs(to->storage, &target, e));
+    TRY(meta_open_lmdb(copied.db, &ro, &meta, e));
+    struct copy c = {NULL, target, &rest};
+    TRY(copy_all(&c, meta, e));
+    ret->damaged += rest.damaged;
     return ERR_OK;
 }

@@ -70,7 +70,8 @@ static int wrong_usage(const char *what)
 
 static int missing_word(const char *command)
 {
-    (void)fprintf(stderr, "stigmer-server: %s needs a directory\n%s", command, usage);
+    (void)fprintf(stderr, "stigmer-server: %s needs a directory, or - for a stream\n%s", command,
+                  usage);
     return EXIT_USAGE;
 }
 
@@ -188,12 +189,18 @@ static unsigned flag_of(const char *word)
     return 0;
 }
 
+/* "-" is one: a stream. */
+static bool is_word(const char *word)
+{
+    return word[0] && (word[0] != '-' || word[1] == '\0');
+}
+
 static int run_command(const struct command *command, int n, char **words)
 {
     struct call call = {0};
     for (int i = 0; i < n; i++) {
         unsigned flag = flag_of(words[i]) & command->flags;
-        bool takes = command->word && !call.word && words[i][0] != '-' && words[i][0];
+        bool takes = command->word && !call.word && is_word(words[i]);
         if (!flag && !takes)
             return wrong_usage(words[i]);
         call.flags |= flag;

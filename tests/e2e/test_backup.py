@@ -128,6 +128,75 @@ def while_clients_push():
                 equal(archives.sha256(b.artifact(found.status.artifact_storage_key)), want)
 
 
+def stream_of(server, path):
+    with open(path, "wb") as out:
+        return subprocess.run([SERVER, "backup", "-"], env=server.environment(), stdout=out, stderr=subprocess.PIPE,
+                              text=True, check=False)
+
+
+def restore_stream(data, place):
+    return subprocess.run([SERVER, "restore", "-"], env=environment(place), input=data, capture_output=True, check=False)
+
+
+@test
+def as_a_stream():
+    with Server() as server, scratched() as place:
+        c = server.client()
+        for n in range(4):
+            c.push("Calc", text(f"v{n}"), tag=f"v{n}")
+        done = stream_of(server, place / "b.tar")
+        equal(done.returncode, 0, done.stderr)
+        contains(done.stderr, "backed up to -: 4 archives copied, ")
+        listed = run("tar", "tf", str(place / "b.tar")).stdout.splitlines()
+        equal(listed[-2:], ["stigmer.db/data.mdb", "COMPLETE"])
+        equal(len(listed), 6)
+        data = (place / "b.tar").read_bytes()
+        done = restore_stream(data, place / "r")
+        equal(done.returncode, 0, done.stderr)
+        equal(look(place / "r"), "new")
+        equal(list(place.glob("stigmer-backup-*")), [])
+        # unpacked by another hand it is a backup, too
+        (place / "t").mkdir()
+        equal(run("tar", "xf", str(place / "b.tar"), "-C", str(place / "t")).returncode, 0)
+        equal(look(place / "t"), "new")
+
+
+@test
+def a_stream_that_is_not_whole_is_refused():
+    with Server() as server, scratched() as place:
+        c = server.client()
+        for n in range(4):
+            c.push("Calc", text(f"v{n}"), tag=f"v{n}")
+        stream_of(server, place / "b.tar")
+        data = (place / "b.tar").read_bytes()
+        end = data.index(b"COMPLETE\0")
+        cuts = [0, 100, 512, 700, len(data) // 2, end - 1, end]
+        for cut in cuts:
+            done = restore_stream(data[:cut], place / "r")
+            equal(done.returncode, 1, cut)
+            contains(done.stderr.decode(), "this is not a whole backup: ")
+            equal(look(place / "r"), "marked")
+        changed = bytearray(data)
+        changed[600] ^= 1  # in the first archive
+        done = restore_stream(bytes(changed), place / "r")
+        equal(done.returncode, 1)
+        contains(done.stderr.decode(), "does not hash to its name")
+        at = data.index(b"stigmer.db/data.mdb")
+        at = at - at % 512 + 512
+        changed = bytearray(data)
+        newer = 4096 + 128
+        root = int.from_bytes(data[at + newer - 8:at + newer], "little")
+        changed[at + 4096 * root + 12] ^= 1
+        done = restore_stream(bytes(changed), place / "r")
+        equal(done.returncode, 1)
+        contains(done.stderr.decode(), "is damaged, and nothing was copied")
+        run("tar", "cf", str(place / "other.tar"), "-C", "/etc", "passwd")
+        done = restore_stream((place / "other.tar").read_bytes(), place / "r")
+        contains(done.stderr.decode(), "it has entries that a backup has not")
+        equal(restore_stream(data, place / "r").returncode, 0)  # it goes on where it was interrupted
+        equal(look(place / "r"), "new")
+
+
 @test
 def damage_at_the_source_is_told_and_the_rest_is_copied():
     with Server() as server, scratched() as place:
