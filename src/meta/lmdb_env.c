@@ -1,5 +1,6 @@
 /* The LMDB environment: opening it, and opening it again after a commit has failed. */
 #include "base/clock.h"
+#include "base/mutant.h"
 #include "base/sys.h"
 #include "meta/lmdb_impl.h"
 
@@ -138,6 +139,10 @@ static enum err open_env(struct lmdb *l, struct error *e)
 {
     int dead;
     unsigned flags = MDB_NOTLS | (l->base.read_only ? MDB_RDONLY : 0);
+    if (MUTANT(no_meta_fsync))
+        flags |= MDB_NOSYNC;
+    if (MUTANT(no_meta_page_fsync))
+        flags |= MDB_NOMETASYNC;
     TRY(configure(l, e));
     if (!l->base.read_only)
         TRY(sys_mkdir_parents(l->dir, 0700, e));

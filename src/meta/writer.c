@@ -1,6 +1,7 @@
 #include "meta/writer.h"
 
 #include "base/clock.h"
+#include "base/mutant.h"
 #include "base/thread.h"
 #include "meta/record.h"
 
@@ -98,6 +99,22 @@ static void run_requests(struct writer *w, struct batch *b, struct meta_btxn *to
     }
 }
 
+static void answer(struct writer *w, const struct batch *b)
+{
+    pthread_mutex_lock(&w->lock);
+    for (size_t i = 0; i < b->n; i++) {
+        b->all[i]->done = true;
+        pthread_cond_signal(&b->all[i]->cond); /* under the lock: the request goes away with it */
+    }
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void answer_too_early(struct writer *w, struct batch *b)
+{
+    answer(w, b);
+    b->n = 0;
+}
+
 static enum err run_transaction(struct writer *w, struct batch *b, struct error *e)
 {
     struct meta_btxn *top;
@@ -111,20 +128,12 @@ static enum err run_transaction(struct writer *w, struct batch *b, struct error 
         return err;
     }
     run_requests(w, b, top, has_room ? NULL : &room);
+    if (MUTANT(answer_before_commit))
+        answer_too_early(w, b);
     if (b->n_ok > 0)
         return commit(w, top, e);
     ops->abort(top);
     return ERR_OK;
-}
-
-static void answer(struct writer *w, const struct batch *b)
-{
-    pthread_mutex_lock(&w->lock);
-    for (size_t i = 0; i < b->n; i++) {
-        b->all[i]->done = true;
-        pthread_cond_signal(&b->all[i]->cond); /* under the lock: the request goes away with it */
-    }
-    pthread_mutex_unlock(&w->lock);
 }
 
 static void run_batch(struct writer *w)

@@ -13,6 +13,7 @@
 enum { PRINTED_MAX = 20 };
 
 static unsigned n_violations;
+static bool find;
 static char context[200];
 static char scratch[LAB_PATH_MAX];
 
@@ -50,6 +51,11 @@ void lab_violation(const char *fmt, ...)
 unsigned lab_violations(void)
 {
     return n_violations;
+}
+
+bool lab_full(void)
+{
+    return n_violations >= (find ? 1 : PRINTED_MAX);
 }
 
 uint64_t lab_random(uint64_t *state)
@@ -146,6 +152,7 @@ void options_parse(struct options *o, int argc, char **argv)
     *o = (struct options){.n = 100, .seed = 1, .fs = "ext4"};
     for (int i = 0; i < argc; i++)
         parse_one(o, argc, argv, &i);
+    find = o->find;
     if (!o->server)
         lab_die("--server PROGRAM is missing");
     if (access(o->server, X_OK) != 0)

@@ -37,6 +37,8 @@ _Noreturn void lab_die(const char *fmt, ...) __attribute__((format(printf, 1, 2)
 /* Something the server did wrong. Printed at once (the first few), counted. */
 void lab_violation(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 unsigned lab_violations(void);
+/* Whether enough was found: go no further. */
+bool lab_full(void);
 /* A line that says where the next violations are from. */
 void lab_context(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
@@ -153,8 +155,8 @@ void client_join(struct client *c);
 
 /* --- verification --- */
 
-/* Whether the server holds what the client was told; sets done accordingly. *ret_applied: the
- * change under way took place. */
+/* Whether the server holds what the client was told. *ret_applied: the change under way took place,
+ * and done is the world with it; it stays under way for verify_retry. */
 bool verify_client(struct grpc_client *g, struct client *c, bool *ret_applied);
 /* The change under way again: I5. in_flight is false afterwards. */
 void verify_retry(struct grpc_client *g, struct client *c, bool applied);

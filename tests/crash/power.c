@@ -27,7 +27,6 @@ enum {
     ACKS_A_RECORDING = 400,
     OPS_MAX = ACKS_A_RECORDING + LAB_CLIENTS,
     BLOCK = 4096, /* what a disk writes as a whole or not at all */
-    VIOLATIONS_MAX = 20,
 };
 
 /* Which of the writes that no flush covers are kept. */
@@ -174,6 +173,7 @@ static void look(struct power *p, uint64_t log_len)
 {
     struct error e;
     struct client clients[LAB_CLIENTS];
+    bool ok[LAB_CLIENTS], applied[LAB_CLIENTS];
     struct grpc_client *g = NULL;
     for (unsigned i = 0; i < LAB_CLIENTS; i++)
         clients[i] = client_at(&p->witnesses[i], log_len);
@@ -182,15 +182,16 @@ static void look(struct power *p, uint64_t log_len)
     if (api_open(&p->server, &g, &e) != ERR_OK)
         lab_die("no connection: %s", e.msg);
     for (unsigned i = 0; i < LAB_CLIENTS; i++) {
-        bool applied;
-        if (!verify_client(g, &clients[i], &applied))
-            continue;
-        p->n_unacked_done += applied;
-        verify_retry(g, &clients[i], applied);
+        ok[i] = verify_client(g, &clients[i], &applied[i]);
+        p->n_unacked_done += applied[i];
     }
+    verify_files(&p->server, clients, LAB_CLIENTS);
+    verify_check(&p->server); /* both before a retry would heal */
+    for (unsigned i = 0; i < LAB_CLIENTS; i++)
+        if (ok[i])
+            verify_retry(g, &clients[i], applied[i]);
     grpc_client_close(g);
     verify_files(&p->server, clients, LAB_CLIENTS);
-    verify_check(&p->server);
 }
 
 static void try_state(struct power *p, size_t n)
@@ -220,7 +221,7 @@ static void try_states(struct power *p, unsigned n)
     qsort(at, n, sizeof at[0], compare);
     p->base_fd = open(p->base, O_RDWR | O_CLOEXEC);
     p->settled = 0;
-    for (unsigned i = 0; i < n && lab_violations() < VIOLATIONS_MAX; i++)
+    for (unsigned i = 0; i < n && !lab_full(); i++)
         try_state(p, at[i]);
     (void)close(p->base_fd);
 }
@@ -246,7 +247,7 @@ int lab_power(int argc, char **argv)
     if (mkdir(p->dir, 0700) != 0)
         lab_die("%s: errno %d", p->dir, errno);
     server_init(&p->server, o.server, p->dir);
-    for (unsigned left = o.n; left && lab_violations() < VIOLATIONS_MAX;) {
+    for (unsigned left = o.n; left && !lab_full();) {
         unsigned n = MIN(left, (unsigned)STATES_A_RECORDING);
         record(p);
         try_states(p, n);

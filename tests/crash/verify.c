@@ -46,6 +46,8 @@ bool verify_client(struct grpc_client *g, struct client *c, bool *ret_applied)
             ok = false;
         }
     }
+    if (*ret_applied)
+        c->done = next;
     return ok;
 }
 
