@@ -466,3 +466,50 @@ enum err check_pages(const struct check_options *o, struct check_report *ret, st
 {
     return check_with(o, ret, only_pages, e);
 }
+
+/* --- salvage ---------------------------------------------------------------------------------- */
+
+struct salvage {
+    enum err (*fn)(void *ctx, enum meta_table table, str key, str payload, struct error *e);
+    void *ctx;
+    struct check_table *tables;
+};
+
+static enum err pass_record(void *ctx, str table_name, str key, str value, struct error *e)
+{
+    const struct salvage *s = ctx;
+    enum meta_table table;
+    str payload;
+    if (!find_table(table_name, &table) || !record_unseal(table, key, value, &payload))
+        return ERR_OK;
+    s->tables[table].sound++;
+    return s->fn(s->ctx, table, key, payload, e);
+}
+
+static void note_table(void *ctx, str name, uint64_t records)
+{
+    const struct salvage *s = ctx;
+    enum meta_table table;
+    if (find_table(name, &table))
+        s->tables[table] = (struct check_table){.there = true, .records = records};
+}
+
+static void ignore_wrong(void *ctx, const char *text)
+{
+    (void)ctx, (void)text;
+}
+
+enum err check_each_sound(const char *db_path,
+                          enum err (*fn)(void *ctx, enum meta_table table, str key, str payload,
+                                         struct error *e),
+                          void *ctx, struct check_table ret[META_N_TABLES], struct error *e)
+{
+    struct salvage s = {fn, ctx, ret};
+    struct pages_report r;
+    CLEANUP(sys_closep) int fd = -1;
+    memset(ret, 0, META_N_TABLES * sizeof *ret);
+    TRY(open_file(db_path, &fd, e));
+    const struct pages_options o = {
+        .fd = fd, .record = pass_record, .table = note_table, .wrong = ignore_wrong, .ctx = &s};
+    return pages_walk(&o, &r, e);
+}

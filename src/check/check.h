@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "meta/format.h"
 
 /* One thing that is wrong. Texts are valid during the call; what comes from the store is escaped.
  */
@@ -43,5 +44,18 @@ struct check_report {
 enum err check_store(const struct check_options *o, struct check_report *ret, struct error *e);
 /* Only the pages of the database, not what its records hold: some milliseconds for 10 MiB. */
 enum err check_pages(const struct check_options *o, struct check_report *ret, struct error *e);
+
+/* What a table says that it has, and what of it was found. */
+struct check_table {
+    bool there;
+    uint64_t records, sound;
+};
+/* Calls fn for each record that can still be found and whose checksum is right, in the order of the
+ * tables' names and the keys; views, valid during the call. Ends with fn's error. Reads only;
+ * nobody writes meanwhile. */
+enum err check_each_sound(const char *db_path,
+                          enum err (*fn)(void *ctx, enum meta_table table, str key, str payload,
+                                         struct error *e),
+                          void *ctx, struct check_table ret[META_N_TABLES], struct error *e);
 
 #endif

@@ -389,6 +389,8 @@ static enum err walk_table(struct walk *w, str name, str value, struct error *e)
     memcpy(&t, value.p, sizeof t);
     w->kind = TABLE;
     w->table = name;
+    if (w->o->table)
+        w->o->table(w->o->ctx, name, t.entries);
     if (t.flags || t.pad)
         wrong(w, "table %.*s has impossible flags", STR_ARG(name));
     else

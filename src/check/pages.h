@@ -19,6 +19,8 @@ struct pages_options {
     uint64_t txn;
     /* table: its name. Views, valid during the call. May be NULL. */
     enum err (*record)(void *ctx, str table, str key, str value, struct error *e);
+    /* A table is there and says that it has so many records; before them. May be NULL. */
+    void (*table)(void *ctx, str name, uint64_t records);
     /* What is wrong with the file, a sentence. */
     void (*wrong)(void *ctx, const char *text);
     void *ctx;

@@ -20,6 +20,7 @@
 #include "base/macro.h"
 #include "base/str.h"
 #include "digest/sha256.h"
+#include "meta/format.h"
 
 struct meta;
 struct meta_btxn;
@@ -312,5 +313,16 @@ struct meta_scrub {
 /* Zeroes before the first. */
 enum err meta_scrub_get(struct meta_txn *t, struct meta_scrub *ret, struct error *e);
 enum err meta_scrub_set(struct meta_txn *t, const struct meta_scrub *v, struct error *e);
+
+/* --- salvage --- */
+
+/* Takes a record over from a damaged database (its payload, as format.h unseals it) into this one,
+ * and makes all anew that follows from it: lists, references, counters. What follows from others is
+ * left out, so every record that is found may be given, archives before versions. One that cannot
+ * be read is left out, too: *ret_taken. */
+enum err meta_salvage(struct meta_txn *t, enum meta_table table, str key, str payload,
+                      bool *ret_taken, struct error *e);
+/* After the last: the order of events goes on after the last one. */
+enum err meta_salvage_end(struct meta_txn *t, struct error *e);
 
 #endif

@@ -49,6 +49,7 @@ static void print_report_json(const struct check_report *r)
 enum err command_check(const struct config *c, const struct check_words *w, bool *ret_sound,
                        struct error *e)
 {
+    uint64_t lost = 0;
     struct check_report r;
     const struct check_options o = {
         .db_path = c->db_path,
@@ -56,12 +57,14 @@ enum err command_check(const struct config *c, const struct check_words *w, bool
         .skip_artifacts = w->no_archives,
         .found = w->json ? print_finding_json : print_finding,
     };
+    if (w->repair)
+        TRY(repair(c, &lost, e));
     TRY(check_store(&o, &r, e));
     if (w->json)
         print_report_json(&r);
     else
         print_report(&r);
-    *ret_sound = r.findings == 0;
+    *ret_sound = r.findings == 0 && lost == 0;
     if (fflush(stdout) != 0)
         return FAIL(e, ERR_INTERNAL, "check.write", "cannot write to standard output");
     return ERR_OK;

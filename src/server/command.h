@@ -12,8 +12,12 @@ enum err command_serve(const struct config *c, struct error *e);
 /* Prints every record on standard output; read-only, also beside a running server. */
 enum err command_dump(const struct config *c, bool json, struct error *e);
 struct check_words {
-    bool no_archives, json;
+    bool no_archives, json, repair;
 };
+/* Before a check: puts damaged archives aside, and makes a damaged database anew from its sound
+ * records. *ret_lost: records that were there, are not found and do not follow from others.
+ * FAILED_PRECONDITION: a server runs. */
+enum err repair(const struct config *c, uint64_t *ret_lost, struct error *e);
 /* Prints what is damaged, and *ret_sound: nothing is. Reads only, also beside a running server. */
 enum err command_check(const struct config *c, const struct check_words *w, bool *ret_sound,
                        struct error *e);

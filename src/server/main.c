@@ -14,9 +14,10 @@ enum { EXIT_DAMAGED = 1, EXIT_NOT_CHECKED = 2 };
 static const char usage[] =
     "usage: stigmer-server [serve]         serve until SIGTERM or SIGINT\n"
     "       stigmer-server dump [--json]   print every record, also beside a running server\n"
-    "       stigmer-server check [--no-archives] [--json]\n"
+    "       stigmer-server check [--no-archives] [--repair] [--json]\n"
     "                                      look for damage, also beside a running server; with\n"
-    "                                      --no-archives only in the database\n"
+    "                                      --no-archives only in the database; with --repair,\n"
+    "                                      while no server runs, mend what can be mended first\n"
     "       stigmer-server gc [--dry-run] [--purge-deleted] [--json]\n"
     "                                      remove archives that no version holds, also beside a\n"
     "                                      running server; with --purge-deleted first all "
@@ -78,7 +79,7 @@ static int missing_word(const char *command)
 /* --- commands ------------------------------------------------------------------------------------
  */
 
-enum flag { JSON = 1, DRY_RUN = 2, PURGE_DELETED = 4, NO_ARCHIVES = 8 };
+enum flag { JSON = 1, DRY_RUN = 2, PURGE_DELETED = 4, NO_ARCHIVES = 8, REPAIR = 16 };
 
 static const struct {
     const char *word;
@@ -86,7 +87,8 @@ static const struct {
 } flag_words[] = {{"--json", JSON},
                   {"--dry-run", DRY_RUN},
                   {"--purge-deleted", PURGE_DELETED},
-                  {"--no-archives", NO_ARCHIVES}};
+                  {"--no-archives", NO_ARCHIVES},
+                  {"--repair", REPAIR}};
 
 /* What is called: flags, and the word that some commands take. */
 struct call {
@@ -112,7 +114,8 @@ static enum err run_check(const struct config *c, const struct call *call, int *
                           struct error *e)
 {
     bool sound;
-    const struct check_words w = {call->flags & NO_ARCHIVES, call->flags & JSON};
+    const struct check_words w = {call->flags & NO_ARCHIVES, call->flags & JSON,
+                                  call->flags & REPAIR};
     enum err err = command_check(c, &w, &sound, e);
     *ret_status = err == ERR_OK && !sound ? EXIT_DAMAGED : EXIT_OK;
     return err;
@@ -152,7 +155,7 @@ static const struct command {
 } commands[] = {
     {"serve", 0, false, EXIT_FAILED, run_serve},
     {"dump", JSON, false, EXIT_FAILED, run_dump},
-    {"check", JSON | NO_ARCHIVES, false, EXIT_NOT_CHECKED, run_check},
+    {"check", JSON | NO_ARCHIVES | REPAIR, false, EXIT_NOT_CHECKED, run_check},
     {"gc", JSON | DRY_RUN | PURGE_DELETED, false, EXIT_FAILED, run_gc},
     {"backup", JSON, true, EXIT_FAILED, run_backup},
     {"restore", JSON, true, EXIT_FAILED, run_restore},

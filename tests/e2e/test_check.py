@@ -73,6 +73,102 @@ def damage_is_named_with_the_skills_concerned():
         server.start()
 
 
+# --- repair ---
+
+
+def repair(server):
+    return run(SERVER, "check", "--repair", env=server.environment())
+
+
+def fill(client):
+    for n in range(30):
+        client.push(f"Skill {n % 6}", archives.make({"SKILL.md": f"# {n}\n", "x.txt": "x" * n}), org="acme", tag=f"v{n}")
+    client.delete(client.push("Gone", archives.make({"SKILL.md": "# Gone\n"})).metadata.id)
+
+
+def answers(client):
+    return [(client.resolve(f"skill-{n % 6}", f"v{n}", org="acme"), client.tag(f"skill-{n % 6}", f"v{n}", org="acme"))
+            for n in range(30)]
+
+
+def tables(data):
+    """Where each leaf page of the database is."""
+    return [at for at in range(2 * 4096, len(data), 4096) if data[at + 10] == 2]
+
+
+@test
+def a_repair_makes_anew_what_follows_from_other_records():
+    with Server() as server:
+        c = server.client()
+        fill(c)
+        before = answers(c)
+        server.stop()
+        data = server.db / "data.mdb"
+        sound = data.read_bytes()
+        tried = repaired = 0
+        for at in tables(sound):
+            damaged = bytearray(sound)
+            damaged[at + 12] ^= 2  # an entry less: what is on the page is lost
+            data.write_bytes(damaged)
+            if run(SERVER, "check", env=server.environment()).returncode == 0:
+                continue  # a page that is not in use
+            tried += 1
+            done = repair(server)
+            if done.returncode == 2:
+                contains(done.stderr, "the list of its tables is damaged, and no record can be found; nothing was changed.")
+                equal(data.read_bytes(), bytes(damaged))
+                continue
+            equal(done.stderr, "")
+            contains(done.stdout, "made: a new database; the damaged one is kept as ")
+            for kept in server.db.glob("data.mdb.damaged-*"):
+                equal(kept.read_bytes(), bytes(damaged))
+                kept.unlink()
+            again = run(SERVER, "check", env=server.environment())
+            if done.returncode:
+                contains(done.stdout, "lost: ")
+            else:
+                equal(again.returncode, 0)
+                repaired += 1
+                server.start()
+                equal(answers(server.client()), before)
+                server.stop()
+        tap.note(f"{tried} pages lost, one at a time; after {repaired} of them all was made anew")
+        check(tried > 15 and repaired >= 6, (tried, repaired))
+        data.write_bytes(sound)
+        server.start()
+
+
+@test
+def a_repair_puts_damaged_archives_aside():
+    with Server() as server:
+        c = server.client()
+        good, bad = archives.make({"SKILL.md": "# Good\n"}), archives.make({"SKILL.md": "# Bad\n"})
+        c.push("Good", good)
+        name = f"{c.push('Bad', bad).status.version_hash}.zip"
+        server.stop()
+        (server.skills / name).write_bytes(bad[:-1] + b"X")
+        done = repair(server)
+        equal(done.returncode, 1)
+        contains(done.stdout, "put aside: 1 damaged archives, in ")
+        contains(done.stdout, f"artifact: the archive {name} is missing; push the files of bad (version 1) again")
+        equal(len(list((server.storage / "quarantine").iterdir())), 1)
+        server.start()
+        server.client().push("Bad", bad)
+        server.stop()
+        done = repair(server)
+        equal(done.returncode, 0, done.stdout)
+        server.start()
+
+
+@test
+def nothing_is_repaired_beside_a_server():
+    with Server() as server:
+        server.client().push("Calc", archives.make({"SKILL.md": "# One\n"}))
+        done = repair(server)
+        equal(done.returncode, 2)
+        contains(done.stderr, "another stigmer-server is using STORAGE_PATH=")
+
+
 @test
 def what_cannot_be_looked_at():
     server = Server()

@@ -417,7 +417,8 @@ static bool push_and_delete(struct client *c, struct kit *own, int round)
 static void *run_client(void *arg)
 {
     struct client *c = arg;
-    struct kit own = *c->race->k; /* results and errors of its own */
+    const struct kit *k = c->race->k;
+    struct kit own = {.store = k->store, .meta = k->meta, .service = k->service};
     arena_init(&own.a, MIB(8));
     for (int round = 0; round < N_ROUNDS && push_and_delete(c, &own, round); round++)
         ;
