@@ -3,6 +3,7 @@
 #include "base/macro.h"
 #include "base/sys.h"
 
+#include <errno.h>
 #include <fcntl.h>
 
 #define MARK "INCOMPLETE"
@@ -12,13 +13,24 @@ static enum err open_dir(const char *path, int *ret, struct error *e)
     return sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, ret, e);
 }
 
-enum err incomplete_check(const char *db_path, struct error *e)
+static enum err is_marked(const char *db_path, bool *ret, struct error *e)
 {
     struct stat st;
-    struct error ignored;
     CLEANUP(sys_closep) int dir = -1;
-    if (open_dir(db_path, &dir, &ignored) != ERR_OK ||
-        sys_fstatat(dir, MARK, AT_SYMLINK_NOFOLLOW, &st, &ignored) != ERR_OK)
+    enum err err = open_dir(db_path, &dir, e);
+    if (err == ERR_OK)
+        err = sys_fstatat(dir, MARK, AT_SYMLINK_NOFOLLOW, &st, e);
+    *ret = err == ERR_OK;
+    bool nothing = err == ERR_NOT_FOUND || (err != ERR_OK && e->sys == ENOTDIR);
+    return nothing ? ERR_OK : err;
+}
+
+enum err incomplete_check(const char *db_path, struct error *e)
+{
+    bool marked;
+    if (is_marked(db_path, &marked, e) != ERR_OK)
+        return err_wrap(e, "DB_PATH=%s cannot be used", db_path);
+    if (!marked)
         return ERR_OK;
     return FAIL(
         e, ERR_FAILED_PRECONDITION, "server.incomplete",

@@ -6,7 +6,6 @@
 
 import argparse
 import json
-import random
 import re
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ import threading
 
 import grpc
 
-from support import archives, tap
+from support import archives, strace, tap
 from support.check import check, contains, equal, fails
 from support.paths import SERVER, discard, run, scratch
 from support.server import Server
@@ -276,59 +275,32 @@ def a_full_disk_leaves_the_former_backup():
 # --- killed ---
 
 
-def calls_of(words, env):
-    """How many system calls it makes that change something."""
-    done = run("strace", "-f", "-qq", "-o", "/dev/stdout", "-e", f"trace={CHANGING}", SERVER, *words, env=env)
-    check(done.returncode == 0, done.stderr)
-    return len(re.findall(r"^\d+ +\w+\(", done.stdout, re.M))
-
-
-CHANGING = "openat,mkdirat,write,pwrite64,fsync,fdatasync,linkat,renameat,renameat2,unlinkat,ftruncate"
-
-
-def killed_at(k, words, env):
-    """SIGKILL at the k-th of them, in whichever thread."""
-    return run("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={CHANGING}",
-               "-e", f"inject={CHANGING}:signal=KILL:when={k}", SERVER, *words, env=env)
-
-
-def moments(n):
-    if not options.kills or options.kills >= n:
-        return range(1, n + 1)
-    return sorted(random.Random(20261126).sample(range(1, n + 1), options.kills))
-
-
-def need_strace():
-    if not shutil.which("strace") or run("strace", "-qq", "true").returncode:
-        skip("strace is not permitted here")
-
-
 @test
 def a_killed_backup_leaves_the_former_one_or_a_mark():
-    need_strace()
+    strace.need()
     with Server() as server, scratched() as place:
         c = server.client()
         for n in range(3):
             c.push("Calc", text(f"v{n}"), tag=f"v{n}")
-        n = calls_of(["backup", str(place / "dry")], server.environment())
+        every = strace.calls(["backup", str(place / "dry")], server.environment())
         equal(backup(server, place / "former").returncode, 0)
         c.push("Calc", text("new"), tag="new")
         seen = {"former": 0, "new": 0, "marked": 0, "nothing": 0}
-        for k in moments(n):
+        for k in strace.moments(every, options.kills):
             shutil.rmtree(place / "first", ignore_errors=True)
-            killed_at(k, ["backup", str(place / "first")], server.environment())
+            strace.killed_at(k, ["backup", str(place / "first")], server.environment())
             seen[look(place / "first")] += 1
             equal(backup(server, place / "first").returncode, 0)
             equal(look(place / "first"), "new")
             shutil.rmtree(place / "again", ignore_errors=True)
             shutil.copytree(place / "former", place / "again")
-            killed_at(k, ["backup", str(place / "again")], server.environment())
+            strace.killed_at(k, ["backup", str(place / "again")], server.environment())
             state = look(place / "again")
             check(state in ("former", "new"), f"killed at {k}: {state}")
             seen[state] += 1
             equal(backup(server, place / "again").returncode, 0)
             equal(look(place / "again"), "new")
-        note(f"{len(moments(n))} of {n} calls, each with a first and a later backup: {seen}")
+        note(f"{len(strace.moments(every, options.kills))} of {len(every)} calls, each with a first and a later backup: {seen}")
         check(seen["former"] and seen["marked"], seen)
 
 
@@ -349,25 +321,77 @@ def nothing(done):
 
 @test
 def a_killed_restore_never_starts_half():
-    need_strace()
+    strace.need()
     with Server() as server, scratched() as place:
         c = server.client()
         for n in range(4):
             c.push("Calc", text(f"v{n}"), tag=f"v{n}")
         equal(backup(server, place / "b").returncode, 0)
-        n = calls_of(["restore", str(place / "b")], environment(place / "dry"))
+        every = strace.calls(["restore", str(place / "b")], environment(place / "dry"))
         seen = {"former": 0, "new": 0, "marked": 0, "nothing": 0}
-        for k in moments(n):
+        for k in strace.moments(every, options.kills):
             shutil.rmtree(place / "r", ignore_errors=True)
-            killed_at(k, ["restore", str(place / "b")], environment(place / "r"))
+            strace.killed_at(k, ["restore", str(place / "b")], environment(place / "r"))
             state = look(place / "r")
             seen[state] += 1
             if state != "new":
                 done = restore(place / "b", place / "r")
                 equal((done.returncode, done.stderr), (0, ""), f"after {k}: {state}")
             equal(look(place / "r"), "new")
-        note(f"{len(moments(n))} of {n} calls: {seen}")
+        note(f"{len(strace.moments(every, options.kills))} of {len(every)} calls: {seen}")
         check(seen["marked"] and not seen["former"], seen)
+
+
+@test
+def a_backup_whose_calls_fail_leaves_the_former_one_or_a_mark():
+    strace.need()
+    with Server() as server, scratched() as place:
+        c = server.client()
+        for n in range(3):
+            c.push("Calc", text(f"v{n}"), tag=f"v{n}")
+        equal(backup(server, place / "former").returncode, 0)
+        c.push("Calc", text("new"), tag="new")
+        every = strace.calls(["backup", str(place / "dry")], server.environment())
+        seen = {"former": 0, "new": 0}
+        tried = strace.faults(every, 2 * options.kills)
+        for k, error, ever in tried:
+            shutil.rmtree(place / "again", ignore_errors=True)
+            shutil.copytree(place / "former", place / "again")
+            done = strace.failing_at(k, error, ["backup", str(place / "again")], server.environment(), ever)
+            check(done.returncode in (0, 1), f"{error} at {k}: {done}")
+            state = look(place / "again")
+            check(state == "new" if done.returncode == 0 else state in ("former", "new"), f"{error} at {k}: {state}, {done.stderr}")
+            seen[state] += 1
+            equal(backup(server, place / "again").returncode, 0)
+            equal(look(place / "again"), "new")
+        note(f"{len(tried)} failures of {len(every)} calls: {seen}")
+        check(seen["former"], seen)
+
+
+@test
+def a_restore_whose_calls_fail_never_starts_half():
+    strace.need()
+    with Server() as server, scratched() as place:
+        c = server.client()
+        for n in range(4):
+            c.push("Calc", text(f"v{n}"), tag=f"v{n}")
+        equal(backup(server, place / "b").returncode, 0)
+        every = strace.calls(["restore", str(place / "b")], environment(place / "dry"))
+        seen = {"former": 0, "new": 0, "marked": 0, "nothing": 0}
+        tried = strace.faults(every, 2 * options.kills, 7)
+        for k, error, ever in tried:
+            shutil.rmtree(place / "r", ignore_errors=True)
+            done = strace.failing_at(k, error, ["restore", str(place / "b")], environment(place / "r"), ever)
+            check(done.returncode in (0, 1), f"{error} at {k}: {done}")
+            state = look(place / "r")
+            seen[state] += 1
+            check(state == "new" or done.returncode == 1, f"{error} at {k}: {state}")
+            if state != "new":
+                done = restore(place / "b", place / "r")
+                equal((done.returncode, done.stderr), (0, ""), f"after {error} at {k}: {state}")
+            equal(look(place / "r"), "new")
+        note(f"{len(tried)} failures of {len(every)} calls: {seen}")
+        check(not seen["former"], seen)
 
 
 class scratched:

@@ -2,7 +2,7 @@
 """Garbage collection beside a running server: what no version holds goes, nothing else, and nobody waits.
 
 --clients N, --archives N, --pushes N: how much of the last test (8, 20 and 1,500; `./dev crash` takes 16, 50
-and 100,000).
+and 100,000). --kills N: at how many system calls it is killed, and twice as many fail (20; 0: at every one).
 """
 
 import argparse
@@ -15,7 +15,7 @@ import time
 
 import grpc
 
-from support import archives, tap
+from support import archives, strace, tap
 from support.check import check, contains, equal, eventually, fails, lacks
 from support.paths import SERVER, run
 from support.server import Server
@@ -25,6 +25,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--clients", type=int, default=8)
 parser.add_argument("--archives", type=int, default=20)
 parser.add_argument("--pushes", type=int, default=1500)
+parser.add_argument("--kills", type=int, default=20)
 options, sys.argv[1:] = parser.parse_known_args()
 
 GONE = grpc.StatusCode.NOT_FOUND
@@ -94,6 +95,72 @@ def what_is_wrong_is_told():
         done = run(str(SERVER), env={**server.environment(), "GC_INTERVAL": "soon"})
         equal(done.returncode, 1)
         contains(done.stderr, "GC_INTERVAL=soon is not valid: it must be a number of seconds")
+
+
+# --- interrupted ---
+
+PURGE = ["gc", "--purge-deleted"]
+
+
+def litter(server, client, n):
+    """A skill that stays, two that are deleted, one of them with the bytes of the first; and a file of nobody."""
+    kept = client.push("Kept", archives.make({"SKILL.md": "# Kept\n"}), tag="v1")
+    for name, text in (("Gone", f"# Gone {n}\n"), ("Same", "# Kept\n")):
+        client.delete(client.push(name, archives.make({"SKILL.md": text}), tag="v1").metadata.id)
+    left = archives.make({"SKILL.md": f"# Left {n}\n"})
+    (server.skills / f"{archives.sha256(left)}.zip").write_bytes(left)
+    return kept, left
+
+
+def sound(server, when):
+    done = run(str(SERVER), "check", env=server.environment())
+    equal(done.returncode, 0, f"{when}: {done.stdout}")
+
+
+def goes_on(server, client, kept, left, when):
+    """After an interruption: sound; what it was about can be pushed; the next one finishes."""
+    sound(server, when)
+    again = client.push("Back", left, tag="v1")
+    equal(client.artifact(again.status.artifact_storage_key), left)
+    client.delete(again.metadata.id)
+    equal(client.artifact(kept.status.artifact_storage_key), archives.make({"SKILL.md": "# Kept\n"}))
+    equal(gc(server, "--purge-deleted") != "", True)
+    equal(stored(server), [f"{kept.status.version_hash}.zip"], when)
+    sound(server, when)
+
+
+@test
+def killed_at_any_call_it_is_finished_later():
+    strace.need()
+    with Server() as server:
+        client = server.client()
+        litter(server, client, 0)
+        every = strace.calls(PURGE, server.environment())
+        tried = strace.moments(every, options.kills)
+        for k in tried:
+            kept, left = litter(server, client, k)
+            strace.killed_at(k, PURGE, server.environment())
+            goes_on(server, client, kept, left, f"killed at {k}")
+        note(f"killed at {len(tried)} of {len(every)} calls")
+
+
+@test
+def whatever_call_fails_nothing_is_lost():
+    strace.need()
+    with Server() as server:
+        client = server.client()
+        litter(server, client, 0)
+        every = strace.calls(PURGE, server.environment())
+        tried = strace.faults(every, 2 * options.kills)
+        failed = 0
+        for i, (k, error, ever) in enumerate(tried):
+            kept, left = litter(server, client, i)
+            done = strace.failing_at(k, error, PURGE, server.environment(), ever)
+            check(done.returncode in (0, 1), f"{error} at {k}: {done}")
+            failed += done.returncode
+            goes_on(server, client, kept, left, f"{error} at {k}{'+' if ever else ''}")
+        note(f"{len(tried)} failures of {len(every)} calls; {failed} ended it")
+        check(failed, "none was noticed")
 
 
 # --- against pushes ---
