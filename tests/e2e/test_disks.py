@@ -10,7 +10,7 @@ import grpc
 from support import archives, tap, wire
 from support.check import check, contains, equal, eventually, fails
 from support.cli import Cli
-from support.paths import run
+from support.paths import SERVER, run
 from support.server import Server
 from support.tap import skip, test
 
@@ -63,6 +63,15 @@ def goes_on(server, client, kept):
         equal(wire.health(client.channel, name), SERVING, name)
 
 
+def collects(server, archives_gone):
+    """Garbage collection makes room where there is none."""
+    env = " ".join(f"{k}={v}" for k, v in server.environment().items())
+    done = run("nsenter", "-t", str(server.pid), "-m", "env", "-i", *env.split(" "), str(SERVER), "gc", "--purge-deleted",
+               "--json")
+    equal((done.returncode, done.stderr), (0, ""))
+    equal(json.loads(done.stdout)["archives"], archives_gone)
+
+
 def is_full(server, client, sentence):
     fails(FULL, sentence, client.push, "New", archives.numbered(7))
     fails(FULL, sentence, client.push, "New", archives.numbered(9, 3 << 20))
@@ -93,6 +102,8 @@ def a_full_storage_takes_deletes_and_recovers_by_itself():
             goes_on(server, client, kept)
             client.delete(gone.metadata.id)
             fails(grpc.StatusCode.NOT_FOUND, "", client.get, gone.metadata.id)
+            collects(server, 1)
+            goes_on(server, client, kept)
         recovers(server, client)
 
 
@@ -136,6 +147,8 @@ def a_full_database_disk_takes_deletes_and_recovers_by_itself():
             client.delete(gone.metadata.id)
             for n in range(3):
                 client.delete(client.resolve(f"more-{n}").metadata.id)
+            collects(server, 4)
+            goes_on(server, client, kept)
         recovers(server, client)
 
 
