@@ -180,6 +180,7 @@ static const struct {
 } experiments[] = {
     {"kill", lab_kill},
     {"power", lab_power},
+    {"calls", lab_calls},
 };
 
 int main(int argc, char **argv)

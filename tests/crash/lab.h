@@ -111,6 +111,8 @@ bool server_wait_port(struct server *s);
 bool server_start(struct server *s);
 /* Runs `program verb [more]` on the same directories, returns its exit status and output. */
 int server_run(const struct server *s, const char *const *args, struct buf *out);
+/* In a child: becomes the program, on the server's directories, with those outputs. */
+_Noreturn void server_exec(const struct server *s, const char *const *args, int out, int err);
 void server_kill(struct server *s);
 /* Appends what it has written meanwhile to s->log, as far as there is room. */
 void server_drain(struct server *s);
@@ -169,5 +171,6 @@ void verify_check(const struct server *s);
 
 int lab_kill(int argc, char **argv);
 int lab_power(int argc, char **argv);
+int lab_calls(int argc, char **argv);
 
 #endif

@@ -32,7 +32,7 @@ static void set_environment(const struct server *s)
     (void)setenv("LOG_LEVEL", "info", 1);
 }
 
-_Noreturn static void run_child(const struct server *s, const char *const *args, int out, int err)
+void server_exec(const struct server *s, const char *const *args, int out, int err)
 {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     set_environment(s);
@@ -56,7 +56,7 @@ void server_spawn(struct server *s)
     if (s->pid < 0)
         lab_die("fork: errno %d", errno);
     if (s->pid == 0)
-        run_child(s, args, p[1], p[1]);
+        server_exec(s, args, p[1], p[1]);
     (void)close(p[1]);
     s->log_fd = p[0];
 }
@@ -131,7 +131,7 @@ int server_run(const struct server *s, const char *const *args, struct buf *out)
     if (pid < 0)
         lab_die("fork: errno %d", errno);
     if (pid == 0)
-        run_child(s, args, p[1], p[1]);
+        server_exec(s, args, p[1], p[1]);
     (void)close(p[1]);
     for (ssize_t n; (n = read(p[0], some, sizeof some)) != 0;)
         if (n > 0)
