@@ -2,6 +2,8 @@
 #include "meta/codec.h"
 #include "meta/record.h"
 
+#define FEW 16 /* tags of one version: read in one pass */
+
 static struct meta_key tag_key(uint64_t number, str tag)
 {
     struct meta_key k = META_KEY_INIT;
@@ -81,12 +83,17 @@ static enum err tags_read(struct meta_txn *t, const struct meta_key *prefix, str
 enum err meta_tags_of(struct meta_txn *t, uint64_t number, uint64_t seq, struct arena *a,
                       const str **ret, size_t *ret_n, struct error *e)
 {
-    size_t n;
+    size_t n, room = FEW;
     struct meta_key prefix = tagged_key(number, seq, STR_NULL);
-    TRY(tags_read(t, &prefix, a, NULL, 0, &n, e));
-    str *tags = arena_calloc(a, n, sizeof *tags);
-    if (!tags)
-        return FAIL_NOMEM(e);
-    *ret = tags;
-    return tags_read(t, &prefix, a, tags, n, ret_n, e);
+    for (;;) {
+        str *tags = arena_calloc(a, room, sizeof *tags);
+        if (!tags)
+            return FAIL_NOMEM(e);
+        TRY(tags_read(t, &prefix, a, tags, room, &n, e));
+        *ret = tags;
+        *ret_n = n;
+        if (n <= room)
+            return ERR_OK;
+        room = n;
+    }
 }
