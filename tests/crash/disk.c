@@ -88,25 +88,6 @@ static void leave_disks(void)
         (void)kill(recorder, SIGKILL);
 }
 
-const char *disk_enter(const char *fs)
-{
-    if (geteuid() != 0)
-        return "loop devices and mounts need root";
-    if (!is_installed("qemu-storage-daemon"))
-        return "qemu-storage-daemon is not installed";
-    if (!is_installed(fs_of(fs)->mkfs))
-        return "the file system's mkfs is not installed";
-    if (access("/dev/fuse", R_OK | W_OK) != 0)
-        return "no /dev/fuse here";
-    if (access("/dev/loop-control", R_OK | W_OK) != 0)
-        return "no loop devices here";
-    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
-        return "a mount namespace is not permitted here";
-    (void)lab_scratch(true); /* its tidying must come after ours */
-    (void)atexit(leave_disks);
-    return NULL;
-}
-
 void disk_make(const char *image, const char *fs)
 {
     const struct fs *f = fs_of(fs);
@@ -124,7 +105,7 @@ void disk_make(const char *image, const char *fs)
         lab_die("%s ended with %d", f->mkfs, status);
 }
 
-/* Somebody else may take the free one that was named: then the next. */
+/* Somebody else may take the free one that was named: then the next. -1: there is none. */
 static int loop_attach(int image, char device[32])
 {
     struct loop_config c = {.fd = (uint32_t)image, .info.lo_flags = LO_FLAGS_AUTOCLEAR};
@@ -139,21 +120,34 @@ static int loop_attach(int image, char device[32])
         if (fd >= 0)
             (void)close(fd);
     }
-    lab_die("no loop device: errno %d", errno);
+    if (control >= 0)
+        (void)close(control);
+    return -1;
+}
+
+/* errno tells why not. */
+static bool mount_image(const char *image, const char *dir, const char *fs)
+{
+    char device[32];
+    int fd = open(image, O_RDWR | O_CLOEXEC);
+    int loop = fd < 0 ? -1 : loop_attach(fd, device);
+    if (fd >= 0)
+        (void)close(fd);
+    if (loop < 0)
+        return false;
+    bool ok = mount(device, dir, fs, 0, NULL) == 0;
+    int why = errno;
+    (void)close(loop); /* the mount keeps it */
+    errno = why;
+    if (ok)
+        (void)snprintf(mounted, sizeof mounted, "%s", dir);
+    return ok;
 }
 
 void disk_mount(const char *image, const char *dir, const char *fs)
 {
-    char device[32];
-    int fd = open(image, O_RDWR | O_CLOEXEC);
-    if (fd < 0)
-        lab_die("%s: errno %d", image, errno);
-    int loop = loop_attach(fd, device);
-    (void)close(fd);
-    if (mount(device, dir, fs, 0, NULL) != 0)
+    if (!mount_image(image, dir, fs))
         lab_die("%s cannot be mounted: errno %d", fs, errno);
-    (void)close(loop); /* the mount keeps it */
-    (void)snprintf(mounted, sizeof mounted, "%s", dir);
 }
 
 void disk_unmount(const char *dir)
@@ -161,6 +155,42 @@ void disk_unmount(const char *dir)
     if (umount2(dir, 0) != 0)
         lab_die("%s cannot be unmounted: errno %d", dir, errno);
     mounted[0] = '\0';
+}
+
+/* Containers may show the devices and not permit their use. */
+static const char *try_mount(const char *fs)
+{
+    char image[LAB_PATH_MAX], dir[LAB_PATH_MAX];
+    lab_path(image, lab_scratch(true), "trial.img");
+    lab_path(dir, lab_scratch(true), "trial");
+    disk_make(image, fs);
+    if (mkdir(dir, 0700) != 0)
+        lab_die("%s: errno %d", dir, errno);
+    bool ok = mount_image(image, dir, fs);
+    if (ok)
+        disk_unmount(dir);
+    (void)rmdir(dir);
+    (void)unlink(image);
+    return ok ? NULL : "a file system on a loop device cannot be mounted here";
+}
+
+const char *disk_enter(const char *fs)
+{
+    if (geteuid() != 0)
+        return "loop devices and mounts need root";
+    if (!is_installed("qemu-storage-daemon"))
+        return "qemu-storage-daemon is not installed";
+    if (!is_installed(fs_of(fs)->mkfs))
+        return "the file system's mkfs is not installed";
+    if (access("/dev/fuse", R_OK | W_OK) != 0)
+        return "no /dev/fuse here";
+    if (access("/dev/loop-control", R_OK | W_OK) != 0)
+        return "no loop devices here";
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        return "a mount namespace is not permitted here";
+    (void)lab_scratch(true); /* its tidying must come after ours */
+    (void)atexit(leave_disks);
+    return try_mount(fs);
 }
 
 static void copy_data(int from, int to, off_t size)

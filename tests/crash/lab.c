@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { PRINTED_MAX = 20 };
@@ -98,9 +99,16 @@ static void leave(int sig)
     exit(128 + sig); /* between two system calls of ours: the tidying is worth the risk */
 }
 
+/* Containers have a small one. */
+static bool has_room(const char *dir)
+{
+    struct statvfs v;
+    return access(dir, W_OK) == 0 && statvfs(dir, &v) == 0 && v.f_bavail * v.f_frsize >= MIB(1024);
+}
+
 const char *lab_scratch(bool in_memory)
 {
-    const char *base = in_memory && access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    const char *base = in_memory && has_room("/dev/shm") ? "/dev/shm" : "/tmp";
     if (scratch[0])
         return scratch;
     (void)snprintf(scratch, sizeof scratch, "%s/stigmer-lab-XXXXXX", base);
