@@ -13,6 +13,9 @@
  * starts later than A, so it may be there in part, and must be so as a whole or not at all. The one
  * after it starts when the log is longer than P: nothing of it can be there. That is what
  * verify_client compares.
+ *
+ * An entry is logged when its request is done. So a write that went on beside a flush may stand
+ * before it and count as covered: a state may be kinder than a disk, but never harsher.
  */
 #include "disk.h"
 #include "options.h"
