@@ -351,7 +351,7 @@ def a_backup_whose_calls_fail_leaves_the_former_one_or_a_mark():
             c.push("Calc", text(f"v{n}"), tag=f"v{n}")
         equal(backup(server, place / "former").returncode, 0)
         c.push("Calc", text("new"), tag="new")
-        every = strace.calls(["backup", str(place / "dry")], server.environment())
+        every = strace.calls(["backup", str(place / "dry")], server.environment(), strace.FAILING)
         seen = {"former": 0, "new": 0}
         tried = strace.faults(every, 2 * options.kills)
         for k, error, ever in tried:
@@ -376,7 +376,7 @@ def a_restore_whose_calls_fail_never_starts_half():
         for n in range(4):
             c.push("Calc", text(f"v{n}"), tag=f"v{n}")
         equal(backup(server, place / "b").returncode, 0)
-        every = strace.calls(["restore", str(place / "b")], environment(place / "dry"))
+        every = strace.calls(["restore", str(place / "b")], environment(place / "dry"), strace.FAILING)
         seen = {"former": 0, "new": 0, "marked": 0, "nothing": 0}
         tried = strace.faults(every, 2 * options.kills, 7)
         for k, error, ever in tried:

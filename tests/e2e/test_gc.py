@@ -150,7 +150,7 @@ def whatever_call_fails_nothing_is_lost():
     with Server() as server:
         client = server.client()
         litter(server, client, 0)
-        every = strace.calls(PURGE, server.environment())
+        every = strace.calls(PURGE, server.environment(), strace.FAILING)
         tried = strace.faults(every, 2 * options.kills)
         failed = 0
         for i, (k, error, ever) in enumerate(tried):

@@ -248,7 +248,42 @@ static void check_opens(void)
     CHECK_OK(open_artifact(), &e);
 }
 
+static struct digest doomed_hash;
+
+static void make_garbage(void)
+{
+    struct skill s;
+    struct skill_ref r = ref("doomed", "");
+    CHECK_OK(push("Doomed", ""), &e);
+    doomed_hash = hash;
+    CHECK_OK(skill_resolve(service, &r, &arena, &s, &e), &e);
+    CHECK_OK(skill_delete(service, s.id, STR_NULL, &arena, &s, &e), &e);
+    unsigned next = version;
+    version = 0; /* always the same: collecting looks at each file that there is */
+    CHECK_OK(push("Kept", ""), &e);
+    version = next;
+}
+
+static enum err collect(void)
+{
+    struct skill_gc_report report;
+    const struct skill_gc o = {.purge_deleted = true};
+    return skill_gc(service, &o, &report, &e);
+}
+
+static void check_collected(void)
+{
+    struct artifact a;
+    char key[STORE_KEY_MAX];
+    bool ready;
+    CHECK_OK(open_artifact(), &e); /* what is held stays */
+    store_key(&doomed_hash, key);
+    CHECK_ERR(skill_open_artifact(service, str_c(key), false, &ready, &a, &e), ERR_NOT_FOUND, &e);
+    CHECK_ERR(store_open(store, &doomed_hash, &a, &e), ERR_NOT_FOUND, &e);
+}
+
 static const struct attempt attempts[] = {
+    {"garbage collection", make_garbage, collect, check_collected},
     {"push", nothing, push_fresh, check_fresh},
     {"push of bytes that are there", push_elsewhere, push_shared, check_shared},
     {"push over damaged bytes", spoil, push_shared, check_shared},
