@@ -111,24 +111,12 @@ struct copy {
     struct bundle_report *report;
 };
 
-static enum err fill(const struct artifact *a, struct spool *sp, struct error *e)
-{
-    char bytes[KIB(32)];
-    for (uint64_t off = 0; off < a->len;) {
-        size_t n = (size_t)MIN((uint64_t)sizeof bytes, a->len - off);
-        TRY(sys_pread_full(a->fd, bytes, n, off, e));
-        TRY(spool_write(sp, bytes, n, e));
-        off += n;
-    }
-    return spool_seal(sp, e);
-}
-
 static enum err copy_bytes(struct copy *c, const struct digest *d, const struct artifact *a,
                            struct error *e)
 {
     CLEANUP(spool_freep) struct spool *sp = NULL;
     TRY(store_spool(c->to, a->len, &sp, e));
-    TRY(fill(a, sp, e));
+    TRY(spool_fill(sp, a->fd, a->len, e));
     if (!digest_eq(spool_digest(sp), d))
         return FAIL(e, ERR_UNAVAILABLE, "bundle.changed", "an archive changes while it is copied");
     TRY(store_put(c->to, sp, NULL, e));
@@ -158,9 +146,9 @@ static enum err copy_one(struct copy *c, const struct digest *d, struct error *e
     return ERR_OK;
 }
 
-static enum err copy_missing(struct copy *c, const struct meta_artifact_entry *entry,
-                             struct error *e)
+static enum err copy_missing(void *ctx, const struct meta_artifact_entry *entry, struct error *e)
 {
+    struct copy *c = ctx;
     uint64_t len;
     enum err err = store_length(c->to, &entry->digest, &len, e);
     if (err != ERR_OK && err != ERR_NOT_FOUND)
@@ -171,7 +159,10 @@ static enum err copy_missing(struct copy *c, const struct meta_artifact_entry *e
     return ERR_OK;
 }
 
-static enum err copy_all(struct copy *c, struct meta *meta, struct error *e)
+enum err bundle_each_archive(struct meta *meta,
+                             enum err (*fn)(void *ctx, const struct meta_artifact_entry *entry,
+                                            struct error *e),
+                             void *ctx, struct error *e)
 {
     struct meta_artifact_entry page[PAGE];
     size_t n = 0;
@@ -182,7 +173,7 @@ static enum err copy_all(struct copy *c, struct meta *meta, struct error *e)
         TRY(meta_artifact_list(&t, n ? &last : NULL, page, PAGE, &n, e));
         for (size_t i = 0; i < n; i++)
             if (page[i].referenced)
-                TRY(copy_missing(c, &page[i], e));
+                TRY(fn(ctx, &page[i], e));
     } while (n == PAGE);
     return ERR_OK;
 }
@@ -201,7 +192,7 @@ enum err bundle_copy_archives(const struct bundle *from, const struct bundle *to
     TRY(store_open_fs(to->storage, &target, e));
     TRY(meta_open_lmdb(path, &ro, &meta, e));
     struct copy c = {source, target, ret};
-    if (copy_all(&c, meta, e) != ERR_OK)
+    if (bundle_each_archive(meta, copy_missing, &c, e) != ERR_OK)
         return err_wrap(e, "an archive cannot be copied to %s", to->storage);
     return ERR_OK;
 }
@@ -218,7 +209,7 @@ enum err bundle_check_copy(const struct bundle *to, struct bundle_report *ret, s
     TRY(store_open_fs(to->storage, &target, e));
     TRY(meta_open_lmdb(copied.db, &ro, &meta, e));
     struct copy c = {NULL, target, &rest};
-    TRY(copy_all(&c, meta, e));
+    TRY(bundle_each_archive(meta, copy_missing, &c, e));
     ret->damaged += rest.damaged;
     return ERR_OK;
 }

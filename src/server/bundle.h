@@ -8,7 +8,7 @@
 #define STIGMER_SERVER_BUNDLE_H
 
 #include "base/sys_proc.h"
-#include "digest/sha256.h"
+#include "meta/meta.h"
 #include "server/config.h"
 
 struct bundle {
@@ -28,6 +28,11 @@ enum err bundle_copy_database(const struct bundle *from, const struct bundle *to
 /* The archives that this copy refers to and that `to` does not have. */
 enum err bundle_copy_archives(const struct bundle *from, const struct bundle *to,
                               struct bundle_report *ret, struct error *e);
+/* Calls fn for each archive that a version holds, in one transaction, until fn fails. */
+enum err bundle_each_archive(struct meta *meta,
+                             enum err (*fn)(void *ctx, const struct meta_artifact_entry *entry,
+                                            struct error *e),
+                             void *ctx, struct error *e);
 /* Counts and tells an archive that cannot be copied: NOT_FOUND or DATA_LOSS. */
 void bundle_tell_missing(const struct digest *d, enum err why, struct bundle_report *report);
 /* Checks a database that came from elsewhere and lies where bundle_copy_database puts its copy: it

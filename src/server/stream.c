@@ -18,7 +18,6 @@
 #define COMPLETE    "COMPLETE"
 #define CHUNK       KIB(64)
 #define ARCHIVE_MAX MIB(101) /* more than any push may have */
-#define PAGE        128
 
 DEFINE_CLEANUP(struct meta *, meta_close);
 DEFINE_CLEANUP(struct store *, store_close);
@@ -76,8 +75,10 @@ static enum err write_file(struct archive *out, const char *name, int fd, uint64
     return ERR_OK;
 }
 
-static enum err write_one(struct writer *w, const struct digest *d, struct error *e)
+static enum err write_one(void *ctx, const struct meta_artifact_entry *entry, struct error *e)
 {
+    struct writer *w = ctx;
+    const struct digest *d = &entry->digest;
     char hex[SHA256_HEX_LEN + 1], name[sizeof ARCHIVES + SHA256_HEX_LEN + sizeof SUFFIX];
     CLEANUP(artifact_deinit) struct artifact a = ARTIFACT_INIT;
     enum err err = store_open(w->store, d, &a, e);
@@ -91,22 +92,6 @@ static enum err write_one(struct writer *w, const struct digest *d, struct error
     w->report->archives++;
     w->report->bytes += a.len;
     return write_file(w->out, name, a.fd, a.len, e);
-}
-
-static enum err write_archives(struct writer *w, struct meta *meta, struct error *e)
-{
-    struct meta_artifact_entry page[PAGE];
-    size_t n = 0;
-    CLEANUP(meta_read_end) struct meta_txn t = META_TXN_INIT;
-    TRY(meta_read_begin(meta, &t, e));
-    do {
-        const struct digest last = n ? page[n - 1].digest : (struct digest){0};
-        TRY(meta_artifact_list(&t, n ? &last : NULL, page, PAGE, &n, e));
-        for (size_t i = 0; i < n; i++)
-            if (page[i].referenced)
-                TRY(write_one(w, &page[i].digest, e));
-    } while (n == PAGE);
-    return ERR_OK;
 }
 
 static enum err write_database(struct writer *w, int fd, struct error *e)
@@ -156,7 +141,7 @@ static enum err snapshot(const struct bundle *from, int *ret_fd, struct meta **r
 
 static enum err write_all(struct writer *w, struct meta *meta, int fd, struct error *e)
 {
-    TRY(write_archives(w, meta, e));
+    TRY(bundle_each_archive(meta, write_one, w, e));
     TRY(write_database(w, fd, e));
     TRY(write_header(w->out, COMPLETE, 0, e));
     return archive_write_close(w->out) == ARCHIVE_OK ? ERR_OK : write_failed(w->out, e);

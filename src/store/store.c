@@ -108,6 +108,18 @@ enum err spool_seal(struct spool *sp, struct error *e)
     return err;
 }
 
+enum err spool_fill(struct spool *sp, int fd, uint64_t len, struct error *e)
+{
+    char bytes[KIB(32)];
+    for (uint64_t off = 0; off < len;) {
+        size_t n = (size_t)MIN((uint64_t)sizeof bytes, len - off);
+        TRY(sys_pread_full(fd, bytes, n, off, e));
+        TRY(spool_write(sp, bytes, n, e));
+        off += n;
+    }
+    return spool_seal(sp, e);
+}
+
 const struct digest *spool_digest(const struct spool *sp)
 {
     return &sp->digest;
@@ -306,23 +318,11 @@ enum err store_confirm(struct store *s, const struct spool *sp, bool *ret, struc
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-static enum err copy_bytes(const struct spool *from, struct spool *to, struct error *e)
-{
-    char bytes[KIB(32)];
-    for (uint64_t off = 0; off < from->len;) {
-        size_t n = (size_t)MIN((uint64_t)sizeof bytes, from->len - off);
-        TRY(sys_pread_full(from->fd, bytes, n, off, e));
-        TRY(spool_write(to, bytes, n, e));
-        off += n;
-    }
-    return spool_seal(to, e);
-}
-
 enum err spool_copy(const struct spool *from, struct spool **ret, struct error *e)
 {
     struct spool *to;
     TRY(store_spool(from->store, from->len, &to, e));
-    enum err err = copy_bytes(from, to, e);
+    enum err err = spool_fill(to, from->fd, from->len, e);
     if (err == ERR_OK)
         *ret = to;
     else

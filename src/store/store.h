@@ -51,6 +51,8 @@ enum err store_spool(struct store *s, uint64_t max_len, struct spool **ret, stru
 /* Appends. RESOURCE_EXHAUSTED: beyond max_len, or the disk is full ("the server's storage is
  * full"). After an error only spool_free is allowed. */
 enum err spool_write(struct spool *sp, const void *p, size_t len, struct error *e);
+/* Appends the first len bytes of the file fd and seals. As spool_write. */
+enum err spool_fill(struct spool *sp, int fd, uint64_t len, struct error *e);
 /* Ends writing; hash, length and fd are valid from here on. */
 enum err spool_seal(struct spool *sp, struct error *e);
 const struct digest *spool_digest(const struct spool *sp);
