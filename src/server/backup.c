@@ -22,19 +22,23 @@
 
 DEFINE_CLEANUP(struct store *, store_close);
 
-static bool has_database(const struct bundle *b)
+/* That it cannot be looked at does not mean that there is none. */
+static enum err find_database(const struct bundle *b, bool *ret, struct error *e)
 {
     char path[SYS_PATH_MAX + sizeof "/data.mdb"];
     struct stat st;
-    struct error ignored;
     (void)snprintf(path, sizeof path, "%s/data.mdb", b->db);
-    return sys_fstatat(AT_FDCWD, path, 0, &st, &ignored) == ERR_OK;
+    enum err err = sys_fstatat(AT_FDCWD, path, 0, &st, e);
+    *ret = err == ERR_OK;
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
 static enum err check_source(const struct bundle *b, struct error *e)
 {
+    bool there;
     TRY(incomplete_check(b->db, e));
-    if (has_database(b))
+    TRY(find_database(b, &there, e));
+    if (there)
         return ERR_OK;
     return FAIL(e, ERR_NOT_FOUND, "backup.no_database", "there is no database in %s", b->db);
 }
@@ -114,10 +118,12 @@ static enum err backup_to_dir(const struct bundle *from, const char *dir, struct
                               struct error *e)
 {
     struct bundle to;
+    bool there;
     CLEANUP(sys_closep) int lock = -1;
     TRY(bundle_of_dir(dir, &to, e));
     TRY(lock_dir("the directory", to.db, "database.lock", &lock, e));
-    return copy(from, &to, !has_database(&to), ret, e);
+    TRY(find_database(&to, &there, e));
+    return copy(from, &to, !there, ret, e);
 }
 
 /* What is told of a stream goes to standard error. */
@@ -150,10 +156,11 @@ static enum err found_one(void *ctx, const struct store_info *info, struct error
 /* What an interrupted restore has left is ours to go on with. */
 static enum err check_empty(const struct bundle *to, struct error *e)
 {
-    struct error ignored;
-    bool any = has_database(to);
-    if (incomplete_check(to->db, &ignored) != ERR_OK)
+    struct error marked;
+    bool any;
+    if (incomplete_check(to->db, &marked) == ERR_FAILED_PRECONDITION)
         return ERR_OK;
+    TRY(find_database(to, &any, e));
     CLEANUP(store_closep) struct store *store = NULL;
     TRY(store_open_fs(to->storage, &store, e));
     if (!any)

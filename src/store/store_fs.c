@@ -361,9 +361,9 @@ static enum err open_dirs(struct fs_store *fs, const char *dir, struct error *e)
     TRY(sys_openat(AT_FDCWD, dir, O_DIRECTORY | O_RDONLY, 0, &fs->top, e));
     TRY(open_own_dir(fs->top, "skills", &fs->skills, e));
     TRY(open_own_dir(fs->top, "quarantine", &fs->quarantine, e));
+    TRY(try_spool(fs, e));
     TRY(open_lock(fs, &lock, e)); /* made here, so that who only reads can hold it, too */
-    TRY(sys_fsync(fs->top, e));
-    return try_spool(fs, e);
+    return sys_fsync(fs->top, e);
 }
 
 enum err store_open_fs(const char *dir, struct store **ret, struct error *e)

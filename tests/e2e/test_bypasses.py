@@ -174,7 +174,7 @@ def archives_inside_are_data_and_near_misses_are_taken():
 def the_server_ends_cleanly_and_holds_nothing():
     equal((left(), dump()), (untouched, empty_dump))
     server.stop()
-    equal(server.stored_files(), ["storage.lock"])
+    equal(server.stored_files(), ["removal.lock", "storage.lock"])
     discard(server.home)
     discard(golden)
 
