@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOOP_TRIES = 100, READY_MS = 20000, ARGS_MAX = 12, SWITCHES_MAX = 900 };
+enum { LOOP_TRIES = 100, STOP_MS = 30000, READY_MS = 20000, ARGS_MAX = 12, SWITCHES_MAX = 900 };
 
 /* Sizes: the least that the mkfs of Debian 12 takes, or 64 MiB. */
 static const struct fs {
@@ -268,10 +268,20 @@ void recorder_start(const char *image, const char *export, const char *log)
     wait_for_export(export);
 }
 
+/* A signal that comes between its look at the flag and its poll is noted and does not wake it: it
+ * is told until it goes. */
 void recorder_stop(void)
 {
-    (void)kill(recorder, SIGTERM);
-    int status = wait_for(recorder);
+    int status = 0;
+    pid_t ended = 0;
+    for (int ms = 0; ended == 0 && ms < STOP_MS; ms++) {
+        if (ms % 100 == 0)
+            (void)kill(recorder, SIGTERM);
+        (void)nanosleep(&(struct timespec){.tv_nsec = NS_PER_MS}, NULL);
+        ended = waitpid(recorder, &status, WNOHANG);
+    }
+    if (ended != recorder)
+        lab_die("qemu-storage-daemon does not end");
     recorder = 0;
     if (status != 0)
         lab_die("qemu-storage-daemon ended with %d", status);
