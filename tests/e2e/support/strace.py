@@ -6,7 +6,7 @@ import re
 import shutil
 
 from .check import check
-from .paths import SERVER, run
+from .paths import SANITIZED, SERVER, run
 from .tap import skip
 
 CHANGING = ("openat,mkdirat,write,pwrite64,pwritev,fsync,fdatasync,linkat,renameat,renameat2,unlinkat,ftruncate,"
@@ -16,6 +16,8 @@ ERRORS = ("EIO", "ENOSPC", "EINTR", "EMFILE", "ENOMEM", "EDQUOT")
 
 
 def need():
+    if SANITIZED:
+        skip("sanitizers cannot be traced")
     if not shutil.which("strace") or run("strace", "-qq", "true").returncode:
         skip("strace is not permitted here")
 
