@@ -22,22 +22,11 @@
 
 DEFINE_CLEANUP(struct store *, store_close);
 
-/* That it cannot be looked at does not mean that there is none. */
-static enum err find_database(const struct bundle *b, bool *ret, struct error *e)
-{
-    char path[SYS_PATH_MAX + sizeof "/data.mdb"];
-    struct stat st;
-    (void)snprintf(path, sizeof path, "%s/data.mdb", b->db);
-    enum err err = sys_fstatat(AT_FDCWD, path, 0, &st, e);
-    *ret = err == ERR_OK;
-    return err == ERR_NOT_FOUND ? ERR_OK : err;
-}
-
 static enum err check_source(const struct bundle *b, struct error *e)
 {
     bool there;
     TRY(incomplete_check(b->db, e));
-    TRY(find_database(b, &there, e));
+    TRY(bundle_has_database(b, &there, e));
     if (there)
         return ERR_OK;
     return FAIL(e, ERR_NOT_FOUND, "backup.no_database", "there is no database in %s", b->db);
@@ -122,7 +111,7 @@ static enum err backup_to_dir(const struct bundle *from, const char *dir, struct
     CLEANUP(sys_closep) int lock = -1;
     TRY(bundle_of_dir(dir, &to, e));
     TRY(lock_dir("the directory", to.db, "database.lock", &lock, e));
-    TRY(find_database(&to, &there, e));
+    TRY(bundle_has_database(&to, &there, e));
     return copy(from, &to, !there, ret, e);
 }
 
@@ -160,7 +149,7 @@ static enum err check_empty(const struct bundle *to, struct error *e)
     bool any;
     if (incomplete_check(to->db, &marked) == ERR_FAILED_PRECONDITION)
         return ERR_OK;
-    TRY(find_database(to, &any, e));
+    TRY(bundle_has_database(to, &any, e));
     CLEANUP(store_closep) struct store *store = NULL;
     TRY(store_open_fs(to->storage, &store, e));
     if (!any)
@@ -179,7 +168,6 @@ static enum err restore_dir(const char *dir, const struct bundle *to, struct bun
 {
     struct bundle from;
     TRY(bundle_of_dir(dir, &from, e));
-    TRY(check_source(&from, e));
     return copy(&from, to, true, ret, e);
 }
 
@@ -193,12 +181,23 @@ static enum err restore_stream(const struct bundle *to, struct bundle_report *re
     return incomplete_unmark(to->db, e);
 }
 
+/* Before anything is made for it. */
+static enum err check_backup(const char *dir, struct error *e)
+{
+    struct bundle from;
+    if (is_stream(dir))
+        return ERR_OK;
+    TRY(bundle_of_dir(dir, &from, e));
+    return check_source(&from, e);
+}
+
 enum err command_restore(const struct config *c, const char *dir, bool json, struct error *e)
 {
     struct bundle to;
     struct bundle_report r;
     CLEANUP(sys_closep) int storage_lock = -1;
     CLEANUP(sys_closep) int db_lock = -1;
+    TRY(check_backup(dir, e));
     TRY(bundle_of_config(c, &to, e));
     TRY(lock_dir("STORAGE_PATH", to.storage, "storage.lock", &storage_lock, e));
     TRY(lock_dir("DB_PATH", to.db, "database.lock", &db_lock, e));

@@ -40,6 +40,16 @@ enum err bundle_of_config(const struct config *c, struct bundle *ret, struct err
     return join(c->storage_path, "", ret->storage, e);
 }
 
+enum err bundle_has_database(const struct bundle *b, bool *ret, struct error *e)
+{
+    char path[SYS_PATH_MAX + sizeof "/" DATA];
+    struct stat st;
+    (void)snprintf(path, sizeof path, "%s/" DATA, b->db);
+    enum err err = sys_fstatat(AT_FDCWD, path, 0, &st, e);
+    *ret = err == ERR_OK;
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
 static enum err open_dir(const char *path, int *ret, struct error *e)
 {
     return sys_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, ret, e);

@@ -17,6 +17,9 @@ struct bundle {
 enum err bundle_of_dir(const char *dir, struct bundle *ret, struct error *e);
 enum err bundle_of_config(const struct config *c, struct bundle *ret, struct error *e);
 
+/* Whether there is a database; that it cannot be looked at does not mean that there is none. */
+enum err bundle_has_database(const struct bundle *b, bool *ret, struct error *e);
+
 struct bundle_report {
     uint64_t archives, bytes; /* copied */
     uint64_t there;           /* archives that were there already */

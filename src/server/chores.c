@@ -19,6 +19,8 @@ struct chores {
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t stop;
     bool stopping;
+    /* Of the thread: when what is to be done, monotonic; INT64_MAX: never. */
+    int64_t gc_ns, scrub_ns;
 };
 
 static bool is_stopping(void *arg)
@@ -68,56 +70,61 @@ static uint64_t look_at_database(struct chores *c)
     return findings;
 }
 
-static void scrub(struct chores *c)
+/* A pass over large archives takes days; collections do not wait for it. */
+static bool is_interrupted(void *arg)
+{
+    struct chores *c = arg;
+    return is_stopping(c) || clock_mono_ns() >= c->gc_ns;
+}
+
+static enum err scrub(struct chores *c)
 {
     struct error e;
     const struct skill_scrub o = {
-        .rate = c->o.scrub_rate, .damaged = look_at_database(c), .stop = is_stopping, .ctx = c};
-    if (skill_scrub(c->o.skills, &o, &e) != ERR_OK)
+        .rate = c->o.scrub_rate, .damaged = look_at_database(c), .stop = is_interrupted, .ctx = c};
+    enum err err = skill_scrub(c->o.skills, &o, &e);
+    if (err != ERR_OK)
         log_warn("scrub ended early", LOG_ERROR_FIELDS(&e));
+    return err;
 }
-
-/* Seconds until the next pass: what was interrupted goes on soon. */
-static int64_t scrub_wait_s(const struct chores *c)
-{
-    struct error ignored;
-    struct skill_scrub_state st;
-    uint32_t first = MIN(c->o.scrub_interval_s, (uint32_t)FIRST_S);
-    if (skill_scrub_state(c->o.skills, &st, &ignored) != ERR_OK || st.started_ns)
-        return first;
-    int64_t due = (st.completed_ns - clock_real_ns()) / NS_PER_S + c->o.scrub_interval_s;
-    return MIN(MAX(due, (int64_t)first), (int64_t)c->o.scrub_interval_s);
-}
-
-/* Monotonic times; INT64_MAX: never. */
-struct due {
-    int64_t gc_ns, scrub_ns;
-};
 
 static int64_t in_seconds(int64_t seconds)
 {
     return clock_mono_ns() + seconds * NS_PER_S;
 }
 
+/* When the next pass is due; one that is under way soon goes on. */
+static int64_t scrub_due(const struct chores *c, uint32_t soon_s)
+{
+    struct error ignored;
+    struct skill_scrub_state st;
+    int64_t interval = c->o.scrub_interval_s, soon = MIN(interval, (int64_t)soon_s);
+    if (skill_scrub_state(c->o.skills, &st, &ignored) != ERR_OK || st.started_ns)
+        return in_seconds(soon);
+    int64_t left = (st.completed_ns - clock_real_ns()) / NS_PER_S + interval;
+    return in_seconds(MIN(MAX(left, soon), interval));
+}
+
+static void do_what_is_due(struct chores *c)
+{
+    if (clock_mono_ns() >= c->gc_ns) {
+        collect_garbage(c);
+        c->gc_ns = in_seconds(c->o.gc_interval_s);
+    }
+    if (clock_mono_ns() >= c->scrub_ns) {
+        enum err err = scrub(c);
+        c->scrub_ns = scrub_due(c, err == ERR_OK ? 0 : FIRST_S);
+    }
+}
+
 static void *run(void *arg)
 {
     struct chores *c = arg;
     const struct chores_options *o = &c->o;
-    struct due due = {
-        .gc_ns =
-            o->gc_interval_s ? in_seconds(MIN(o->gc_interval_s, (uint32_t)FIRST_S)) : INT64_MAX,
-        .scrub_ns = o->scrub_interval_s ? in_seconds(scrub_wait_s(c)) : INT64_MAX,
-    };
-    while (wait_until(c, MIN(due.gc_ns, due.scrub_ns))) {
-        if (clock_mono_ns() >= due.gc_ns) {
-            collect_garbage(c);
-            due.gc_ns = in_seconds(o->gc_interval_s);
-        }
-        if (clock_mono_ns() >= due.scrub_ns) {
-            scrub(c);
-            due.scrub_ns = in_seconds(scrub_wait_s(c));
-        }
-    }
+    c->gc_ns = o->gc_interval_s ? in_seconds(MIN(o->gc_interval_s, (uint32_t)FIRST_S)) : INT64_MAX;
+    c->scrub_ns = o->scrub_interval_s ? scrub_due(c, FIRST_S) : INT64_MAX;
+    while (wait_until(c, MIN(c->gc_ns, c->scrub_ns)))
+        do_what_is_due(c);
     return NULL;
 }
 

@@ -10,6 +10,7 @@
 #include "base/sys_proc.h"
 #include "check/check.h"
 #include "meta/meta.h"
+#include "server/bundle.h"
 #include "server/command.h"
 #include "server/lock.h"
 #include "store/store.h"
@@ -210,9 +211,22 @@ static enum err repair_database(const struct config *c, uint64_t *ret_lost, stru
     return r.findings ? make_anew(c, ret_lost, e) : ERR_OK;
 }
 
+/* Nothing is made where there is nothing. */
+static enum err check_there(const struct config *c, struct error *e)
+{
+    struct bundle b;
+    bool there;
+    TRY(bundle_of_config(c, &b, e));
+    TRY(bundle_has_database(&b, &there, e));
+    return there ? ERR_OK
+                 : FAIL(e, ERR_NOT_FOUND, "repair.no_database",
+                        "there is no database at DB_PATH=%s", c->db_path);
+}
+
 enum err repair(const struct config *c, uint64_t *ret_lost, struct error *e)
 {
     *ret_lost = 0;
+    TRY(check_there(c, e));
     CLEANUP(sys_closep) int storage_lock = -1;
     CLEANUP(sys_closep) int db_lock = -1;
     TRY(lock_dir("STORAGE_PATH", c->storage_path, "storage.lock", &storage_lock, e));

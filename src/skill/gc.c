@@ -202,8 +202,10 @@ static enum err condemn_file(void *ctx, const struct store_info *info, struct er
 {
     struct gc *g = ctx;
     bool recorded;
+    if (stops(g))
+        return ERR_OK;
     TRY(is_recorded(g, &info->digest, &recorded, e));
-    if (recorded || stops(g))
+    if (recorded)
         return ERR_OK;
     g->report->unrecorded++;
     if (g->o->dry_run) {

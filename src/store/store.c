@@ -420,9 +420,10 @@ enum err store_lock(int fd, enum store_hold how, int *ret_fd, struct error *e)
     bool locked = true;
     TRY(how == STORE_HOLD_ALONE ? sys_try_lock(own, &locked, e) : sys_lock_shared(own, e));
     if (!locked)
-        return FAIL(e, ERR_UNAVAILABLE, "store.held",
-                    "a backup or another garbage collection is under way; try again when it is "
-                    "done");
+        return FAIL(
+            e, ERR_UNAVAILABLE, "store.held",
+            "a backup, a check or another garbage collection is under way; try again when it is "
+            "done");
     *ret_fd = sys_steal(&own);
     return ERR_OK;
 }

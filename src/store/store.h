@@ -116,9 +116,9 @@ enum err store_each(struct store *s,
 enum err store_remove(struct store *s, const struct digest *d, struct error *e);
 
 enum store_hold { STORE_HOLD_SHARED, STORE_HOLD_ALONE };
-/* Who removes artifacts holds the store alone, who copies it as a whole holds it with others, also
- * beyond this process. Shared waits; alone does not: UNAVAILABLE when anybody holds it. Given back
- * by closing *ret_fd. Pushes and reads need no hold. */
+/* Who removes artifacts holds the store alone, who copies or checks it as a whole holds it with
+ * others, also beyond this process. Shared waits; alone does not: UNAVAILABLE when anybody holds
+ * it. Given back by closing *ret_fd. Pushes and reads need no hold. */
 enum err store_hold(struct store *s, enum store_hold how, int *ret_fd, struct error *e);
 
 /* --- backends --- */

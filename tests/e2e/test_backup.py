@@ -231,6 +231,7 @@ def what_is_wrong_is_told():
         done = restore(place / "nothing", place / "r")
         equal(done.returncode, 1)
         contains(done.stderr, "there is no database in ")
+        check(not (place / "r").exists(), "nothing is made")
         equal(backup(server, place / "b").returncode, 0)
         done = run(SERVER, "restore", str(place / "b"), env=server.environment())
         equal(done.returncode, 1)

@@ -90,7 +90,7 @@ def what_is_wrong_is_told():
         with subprocess.Popen(["flock", "--shared", str(server.storage / "removal.lock"), "cat"], stdin=subprocess.PIPE) as holder:
             eventually(lambda: run(str(SERVER), "gc", env=server.environment()).returncode == 1, 10)
             done = run(str(SERVER), "gc", env=server.environment())
-            contains(done.stderr, "a backup or another garbage collection is under way")
+            contains(done.stderr, "a backup, a check or another garbage collection is under way")
             holder.stdin.close()
         done = run(str(SERVER), env={**server.environment(), "GC_INTERVAL": "soon"})
         equal(done.returncode, 1)

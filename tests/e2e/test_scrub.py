@@ -92,6 +92,22 @@ def a_pass_goes_on_after_a_restart():
 
 
 @test
+def a_long_pass_does_not_keep_garbage():
+    with Server(env={"SCRUB_INTERVAL": "1", "SCRUB_RATE": "1", "GC_INTERVAL": "2"}) as server:
+        client = server.client()
+        bulk = archives.bulk_of_archive(1 << 20)
+        for n in range(8):  # a second each
+            client.push(f"Large {n}", bulk.archive(f"Number {n}."))
+        data = archives.make({"SKILL.md": "# Left behind\n"})
+        left = server.skills / f"{archives.sha256(data)}.zip"
+        left.write_bytes(data)
+        eventually(lambda: not left.exists(), 6)
+        check(not completed(server), "the pass was not over")
+        eventually(lambda: completed(server), 20)
+        equal(completed(server)[0]["archives"], 8)
+
+
+@test
 def damage_in_the_database_is_found():
     with Server(env=ALL_THE_TIME) as server:
         client = server.client()
