@@ -316,7 +316,8 @@ BOTH(a_held_store_is_left_alone)
     drop(k, &s);
     CHECK_OK(store_hold(k->store, STORE_HOLD_SHARED, &hold, &k->e), &k->e);
     CHECK_ERR(skill_gc(k->service, &o, &r, &k->e), ERR_UNAVAILABLE, &k->e);
-    CHECK_CONTAINS(str_c(k->e.msg), STR("a backup, a check or another garbage collection is under way"));
+    CHECK_CONTAINS(str_c(k->e.msg),
+                   STR("a backup, a check or another garbage collection is under way"));
     check_opens(k, &s);
     CHECK_INT(tell(k, true).archives, 1); /* telling harms nobody */
     sys_closep(&hold);
