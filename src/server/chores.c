@@ -5,10 +5,10 @@
 #include "base/macro.h"
 #include "base/thread.h"
 #include "server/dbcheck.h"
+#include "server/stopper.h"
 #include "skill/skill.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 /* After the start, which has other things to do; a server that is restarted daily collects, too. */
 #define FIRST_S 600
@@ -16,9 +16,7 @@
 struct chores {
     struct chores_options o;
     pthread_t thread;
-    pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t stop;
-    bool stopping;
+    struct stopper stopper;
     /* Of the thread: when what is to be done, monotonic; INT64_MAX: never. */
     int64_t gc_ns, scrub_ns;
 };
@@ -26,23 +24,7 @@ struct chores {
 static bool is_stopping(void *arg)
 {
     struct chores *c = arg;
-    pthread_mutex_lock(&c->lock);
-    bool stopping = c->stopping;
-    pthread_mutex_unlock(&c->lock);
-    return stopping;
-}
-
-/* INT64_MAX: until it is told to stop. */
-static bool wait_until(struct chores *c, int64_t at_ns)
-{
-    struct timespec deadline = {.tv_sec = at_ns / NS_PER_S, .tv_nsec = at_ns % NS_PER_S};
-    pthread_mutex_lock(&c->lock);
-    while (!c->stopping &&
-           pthread_cond_clockwait(&c->stop, &c->lock, CLOCK_MONOTONIC, &deadline) == 0)
-        ;
-    bool go_on = !c->stopping;
-    pthread_mutex_unlock(&c->lock);
-    return go_on;
+    return stopper_is_told(&c->stopper);
 }
 
 static void collect_garbage(struct chores *c)
@@ -123,15 +105,14 @@ static void *run(void *arg)
     const struct chores_options *o = &c->o;
     c->gc_ns = o->gc_interval_s ? in_seconds(MIN(o->gc_interval_s, (uint32_t)FIRST_S)) : INT64_MAX;
     c->scrub_ns = o->scrub_interval_s ? scrub_due(c, FIRST_S) : INT64_MAX;
-    while (wait_until(c, MIN(c->gc_ns, c->scrub_ns)))
+    while (stopper_wait(&c->stopper, MIN(c->gc_ns, c->scrub_ns)))
         do_what_is_due(c);
     return NULL;
 }
 
 static void chores_free(struct chores *c)
 {
-    pthread_cond_destroy(&c->stop);
-    pthread_mutex_destroy(&c->lock);
+    stopper_deinit(&c->stopper);
     free(c);
 }
 
@@ -141,8 +122,7 @@ enum err chores_start(const struct chores_options *o, struct chores **ret, struc
     if (!c)
         return FAIL_NOMEM(e);
     c->o = *o;
-    (void)pthread_mutex_init(&c->lock, NULL);
-    (void)pthread_cond_init(&c->stop, NULL);
+    stopper_init(&c->stopper);
     enum err err = thread_start("chores", run, c, &c->thread, e);
     if (err != ERR_OK) {
         chores_free(c);
@@ -156,10 +136,7 @@ void chores_stop(struct chores *c)
 {
     if (!c)
         return;
-    pthread_mutex_lock(&c->lock);
-    c->stopping = true;
-    pthread_cond_signal(&c->stop);
-    pthread_mutex_unlock(&c->lock);
+    stopper_tell(&c->stopper);
     pthread_join(c->thread, NULL);
     chores_free(c);
 }

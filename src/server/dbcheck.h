@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-/* Before LMDB is let in: the pages of a database of at most 64 MiB (some 50 ms; larger ones are
+/* Before LMDB is let in: the pages of a database of at most 64 MiB (some 25 ms; larger ones are
  * looked at by dbcheck_deep). DATA_LOSS: they are damaged, the first finding. */
 enum err dbcheck_pages(const char *db_path, struct error *e);
 

@@ -5,11 +5,11 @@
 #include "base/macro.h"
 #include "base/thread.h"
 #include "meta/meta.h"
+#include "server/stopper.h"
 #include "skill/skill.h"
 #include "store/store.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 /* Between two looks: as soon as something is well again, it is told. */
 #define LOOK_NS (500 * NS_PER_MS)
@@ -19,9 +19,8 @@
 struct keeper {
     struct keeper_options o;
     pthread_t thread;
-    pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t stop;
-    bool stopping;
+    struct stopper stopper;
+    pthread_mutex_t lock; /* guards state */
     struct api_state state;
 };
 
@@ -72,24 +71,11 @@ static void publish(struct keeper *k, const struct api_state *now)
         grpc_server_set_service(k->o.grpc, STR(COMMANDS), now->takes_deletes);
 }
 
-static bool wait_for_next(struct keeper *k)
-{
-    int64_t at = clock_mono_ns() + LOOK_NS;
-    struct timespec deadline = {.tv_sec = at / NS_PER_S, .tv_nsec = at % NS_PER_S};
-    pthread_mutex_lock(&k->lock);
-    while (!k->stopping &&
-           pthread_cond_clockwait(&k->stop, &k->lock, CLOCK_MONOTONIC, &deadline) == 0)
-        ;
-    bool go_on = !k->stopping;
-    pthread_mutex_unlock(&k->lock);
-    return go_on;
-}
-
 static void *run(void *arg)
 {
     struct keeper *k = arg;
     struct error ignored; /* it stays broken, which is told */
-    while (wait_for_next(k)) {
+    while (stopper_wait(&k->stopper, clock_mono_ns() + LOOK_NS)) {
         (void)store_recover(k->o.store, &ignored);
         struct api_state now = look(k);
         publish(k, &now);
@@ -99,7 +85,7 @@ static void *run(void *arg)
 
 static void keeper_free(struct keeper *k)
 {
-    pthread_cond_destroy(&k->stop);
+    stopper_deinit(&k->stopper);
     pthread_mutex_destroy(&k->lock);
     free(k);
 }
@@ -112,7 +98,7 @@ enum err keeper_start(const struct keeper_options *o, struct keeper **ret, struc
     k->o = *o;
     k->state = (struct api_state){.takes_pushes = true, .takes_deletes = true};
     (void)pthread_mutex_init(&k->lock, NULL);
-    (void)pthread_cond_init(&k->stop, NULL);
+    stopper_init(&k->stopper);
     struct api_state now = look(k);
     publish(k, &now);
     enum err err = thread_start("keeper", run, k, &k->thread, e);
@@ -136,10 +122,7 @@ void keeper_stop(struct keeper *k)
 {
     if (!k)
         return;
-    pthread_mutex_lock(&k->lock);
-    k->stopping = true;
-    pthread_cond_signal(&k->stop);
-    pthread_mutex_unlock(&k->lock);
+    stopper_tell(&k->stopper);
     pthread_join(k->thread, NULL);
     keeper_free(k);
 }
