@@ -92,11 +92,6 @@ void found(struct check *c, const char *kind, const char *skill, const char *fmt
     c->o->found(c->o->ctx, &(struct check_finding){kind, skill, text});
 }
 
-bool stopped(const struct check *c)
-{
-    return c->o->stop && c->o->stop(c->o->ctx);
-}
-
 static struct skill_state *skill_of(struct check *c, uint64_t number)
 {
     const uint64_t *at = number ? map_find(&c->by_number, number) : NULL;
@@ -152,7 +147,7 @@ static enum err walk_cursor(struct check *c, enum meta_table table, MDB_cursor *
 {
     MDB_val k, v;
     int rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
-    for (; rc == 0 && !stopped(c); rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
+    for (; rc == 0; rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
         str key = str_of(k.mv_data, k.mv_size), payload;
         if (record_unseal(table, key, str_of(v.mv_data, v.mv_size), &payload))
             TRY(fn(c, key, payload, e));
@@ -309,8 +304,6 @@ static enum err take_record(void *ctx, str table_name, str key, str value, struc
         found(c, "record", NULL, "a record of table %s is damaged", meta_table_name(table));
         return ERR_OK;
     }
-    if (stopped(c))
-        return FAIL(e, ERR_CANCELLED, "check.stopped", "the check was ended early");
     return table == META_SKILLS ? take_skill(c, key, payload, e) : ERR_OK;
 }
 

@@ -17,7 +17,7 @@
  */
 struct check_finding {
     const char *kind;  /* "page", "record", "reference", "event", "counter", "artifact" */
-    const char *skill; /* which versions it concerns: "org/slug:tag (version 3), …"; NULL = none */
+    const char *skill; /* which versions it concerns: "@org/slug (version 3), …"; NULL = none */
     const char *text;  /* a sentence */
 };
 
@@ -25,8 +25,6 @@ struct check_options {
     const char *db_path, *storage_path;
     bool skip_artifacts; /* only the database is looked at */
     void (*found)(void *ctx, const struct check_finding *f);
-    /* Asked now and then whether to end early; may be NULL. */
-    bool (*stop)(void *ctx);
     void *ctx;
 };
 

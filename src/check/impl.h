@@ -47,7 +47,7 @@ struct check {
     struct map by_number; /* -> index + 1 */
     struct map tags;      /* as events tell: (number, tag) -> seq */
     struct map live;      /* org -> live skills */
-    uint64_t n_live, n_tags, last_event;
+    uint64_t n_live, last_event;
     int64_t last_time_ns;
     int dirfd; /* skills/ */
 };
@@ -55,7 +55,6 @@ struct check {
 /* skill may be NULL. */
 void found(struct check *c, const char *kind, const char *skill, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-bool stopped(const struct check *c);
 
 /* "@org/slug (version 3)", or what is known of it; in the arena. */
 const char *version_name(struct check *c, uint64_t number, uint64_t seq);

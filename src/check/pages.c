@@ -55,7 +55,6 @@ struct walk {
     enum { FREE_LIST, TABLES, TABLE } kind;
     str table; /* the name of what is walked, for messages */
     struct counts counts;
-    uint64_t last_free_txn;
 };
 
 static void __attribute__((format(printf, 2, 3))) wrong(struct walk *w, const char *fmt, ...)

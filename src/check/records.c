@@ -459,7 +459,6 @@ static enum err check_tag(struct check *c, str key, str payload, struct error *e
     key_add(&back, tag);
     const char *name = version_name(c, number, m->seq);
     const uint64_t *told = map_find(&c->tags, map_hash(number, tag));
-    c->n_tags++;
     if (!version_exists(c, number, m->seq))
         found(c, "reference", name, "a tag points at %s, which there is not", name);
     if (!has(c, META_TAGGED, &back))

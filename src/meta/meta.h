@@ -319,9 +319,9 @@ enum err meta_scrub_set(struct meta_txn *t, const struct meta_scrub *v, struct e
 /* Takes a record over from a damaged database (its payload, as format.h unseals it) into this one,
  * and makes all anew that follows from it: lists, references, counters. What follows from others is
  * left out, so every record that is found may be given, archives before versions. One that cannot
- * be read is left out, too: *ret_taken. */
+ * be read is left out, too. */
 enum err meta_salvage(struct meta_txn *t, enum meta_table table, str key, str payload,
-                      bool *ret_taken, struct error *e);
+                      struct error *e);
 /* After the last: the order of events goes on after the last one. */
 enum err meta_salvage_end(struct meta_txn *t, struct error *e);
 

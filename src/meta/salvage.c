@@ -31,32 +31,29 @@ static void *unpack(const ProtobufCMessageDescriptor *type, str payload, struct 
     ((name##_record *)unpack(&stigmer__storage__v1__##name##_record__descriptor, (payload), (a)))
 
 static enum err take_skill(struct meta_txn *t, str key, str payload, struct arena *a,
-                           bool *ret_taken, struct error *e)
+                           struct error *e)
 {
     struct meta_skill s;
     const skill_record *m = UNPACK(skill, payload, a);
-    *ret_taken = m && m->number && m->slug.len;
-    if (!*ret_taken)
+    if (!m || !m->number || !m->slug.len)
         return ERR_OK;
     codec_skill_from(m, key, &s);
     return meta_skill_put(t, &s, e);
 }
 
 static enum err take_version(struct meta_txn *t, str key, str payload, struct arena *a,
-                             bool *ret_taken, struct error *e)
+                             struct error *e)
 {
     struct meta_version v;
     struct error ignored;
     const version_record *m = key.len == 16 ? UNPACK(version, payload, a) : NULL;
-    *ret_taken = m && codec_version_from(m, key_get_u64(key.p + 8), a, &v, &ignored) == ERR_OK;
-    return *ret_taken ? meta_version_add(t, key_get_u64(key.p), &v, e) : ERR_OK;
+    bool sound = m && codec_version_from(m, key_get_u64(key.p + 8), a, &v, &ignored) == ERR_OK;
+    return sound ? meta_version_add(t, key_get_u64(key.p), &v, e) : ERR_OK;
 }
 
-static enum err take_tag(struct meta_txn *t, str key, str payload, struct arena *a, bool *ret_taken,
-                         struct error *e)
+static enum err take_tag(struct meta_txn *t, str key, str payload, struct arena *a, struct error *e)
 {
     const tag_record *m = key.len > 8 ? UNPACK(tag, payload, a) : NULL;
-    *ret_taken = m != NULL;
     if (!m)
         return ERR_OK;
     const struct meta_tag tag = {m->seq, m->moved_at_ns, str_of_bin(m->moved_by)};
@@ -64,11 +61,10 @@ static enum err take_tag(struct meta_txn *t, str key, str payload, struct arena 
 }
 
 static enum err take_artifact(struct meta_txn *t, str key, str payload, struct arena *a,
-                              bool *ret_taken, struct error *e)
+                              struct error *e)
 {
     const artifact_record *m =
         key.len == sizeof(struct digest) ? UNPACK(artifact, payload, a) : NULL;
-    *ret_taken = m != NULL;
     if (!m)
         return ERR_OK;
     if (m->text.len == sizeof(struct digest)) {
@@ -79,43 +75,37 @@ static enum err take_artifact(struct meta_txn *t, str key, str payload, struct a
     return take_raw(t, META_ARTIFACTS, key, payload, e);
 }
 
-static enum err take_text(struct meta_txn *t, str key, str payload, bool *ret_taken,
-                          struct error *e)
+static enum err take_text(struct meta_txn *t, str key, str payload, struct error *e)
 {
     struct digest d;
     TRY(sha256_of(payload, &d, e));
-    *ret_taken = str_eq(key, str_of(d.b, sizeof d.b));
-    return *ret_taken ? meta_text_put(t, &d, payload, e) : ERR_OK;
+    return str_eq(key, str_of(d.b, sizeof d.b)) ? meta_text_put(t, &d, payload, e) : ERR_OK;
 }
 
 /* Counters follow from skills, the version of the schema is this server's. */
-static enum err take_info(struct meta_txn *t, str key, str payload, bool *ret_taken,
-                          struct error *e)
+static enum err take_info(struct meta_txn *t, str key, str payload, struct error *e)
 {
-    *ret_taken = str_eq(key, STR("clock"));
-    return *ret_taken ? take_raw(t, META_INFO, key, payload, e) : ERR_OK;
+    return str_eq(key, STR("clock")) ? take_raw(t, META_INFO, key, payload, e) : ERR_OK;
 }
 
 static enum err take(struct meta_txn *t, enum meta_table table, str key, str payload,
-                     struct arena *a, bool *ret_taken, struct error *e)
+                     struct arena *a, struct error *e)
 {
-    *ret_taken = false;
     switch (table) {
     case META_SKILLS:
-        return take_skill(t, key, payload, a, ret_taken, e);
+        return take_skill(t, key, payload, a, e);
     case META_VERSIONS:
-        return take_version(t, key, payload, a, ret_taken, e);
+        return take_version(t, key, payload, a, e);
     case META_TAGS:
-        return take_tag(t, key, payload, a, ret_taken, e);
+        return take_tag(t, key, payload, a, e);
     case META_ARTIFACTS:
-        return take_artifact(t, key, payload, a, ret_taken, e);
+        return take_artifact(t, key, payload, a, e);
     case META_TEXTS:
-        return take_text(t, key, payload, ret_taken, e);
+        return take_text(t, key, payload, e);
     case META_INFO:
-        return take_info(t, key, payload, ret_taken, e);
+        return take_info(t, key, payload, e);
     case META_EVENTS:
     case META_FILES:
-        *ret_taken = true;
         return take_raw(t, table, key, payload, e);
     case META_LIVE:
     case META_SLUGS:
@@ -130,11 +120,11 @@ static enum err take(struct meta_txn *t, enum meta_table table, str key, str pay
 }
 
 enum err meta_salvage(struct meta_txn *t, enum meta_table table, str key, str payload,
-                      bool *ret_taken, struct error *e)
+                      struct error *e)
 {
     CLEANUP(arena_deinit) struct arena a;
     arena_init(&a, SALVAGE_ARENA_MAX);
-    return take(t, table, key, payload, &a, ret_taken, e);
+    return take(t, table, key, payload, &a, e);
 }
 
 /* NOT_FOUND: there is none. */

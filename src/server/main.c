@@ -23,11 +23,11 @@ static const char usage[] =
     "                                      running server; with --purge-deleted first all "
     "versions\n"
     "                                      of deleted skills; with --dry-run only tell\n"
-    "       stigmer-server backup DIR [--json]\n"
+    "       stigmer-server backup DIR|- [--json]\n"
     "                                      copy all that is stored into DIR, also beside a "
     "running\n"
     "                                      server; what DIR has from before is not copied again\n"
-    "       stigmer-server restore DIR [--json]\n"
+    "       stigmer-server restore DIR|- [--json]\n"
     "                                      copy a backup into an empty DB_PATH and STORAGE_PATH\n"
     "       stigmer-server version         print the version\n"
     "       stigmer-server --help          print this text\n";

@@ -48,8 +48,8 @@ static enum err repair_archives(const struct config *c, struct error *e)
     struct archives a = {.store = store};
     TRY(store_each(store, verify_one, &a, e));
     if (a.damaged)
-        printf("put aside: %llu damaged archives, in %s/quarantine\n",
-               (unsigned long long)a.damaged, c->storage_path);
+        (void)fprintf(stderr, "put aside: %llu damaged archives, in %s/quarantine\n",
+                      (unsigned long long)a.damaged, c->storage_path);
     return ERR_OK;
 }
 
@@ -76,11 +76,10 @@ static enum err take_batch(struct meta_txn *t, void *arg, struct error *e)
 {
     const struct salvage *s = arg;
     struct head h;
-    bool taken;
     for (size_t at = 0; at < s->batch.len; at += sizeof h + h.key_len + h.payload_len) {
         memcpy(&h, s->batch.p + at, sizeof h);
         str key = str_of(s->batch.p + at + sizeof h, h.key_len);
-        TRY(meta_salvage(t, h.table, key, str_of(key.p + key.len, h.payload_len), &taken, e));
+        TRY(meta_salvage(t, h.table, key, str_of(key.p + key.len, h.payload_len), e));
     }
     return ERR_OK;
 }
@@ -138,9 +137,9 @@ static uint64_t tell_lost(const struct salvage *s)
         if (t->sound >= t->records)
             continue;
         lost += t->records - t->sound;
-        printf("lost: %llu of %llu records of table %s\n",
-               (unsigned long long)(t->records - t->sound), (unsigned long long)t->records,
-               meta_table_name(sources[i]));
+        (void)fprintf(stderr, "lost: %llu of %llu records of table %s\n",
+                      (unsigned long long)(t->records - t->sound), (unsigned long long)t->records,
+                      meta_table_name(sources[i]));
     }
     return lost;
 }
@@ -155,8 +154,8 @@ static enum err salvage(const struct config *c, const char *dir, uint64_t *ret_l
     enum err err = fill(c, &s, e);
     buf_deinit(&s.batch);
     TRY(err);
-    printf("found: %llu sound records; lists, references and counters made anew\n",
-           (unsigned long long)s.found);
+    (void)fprintf(stderr, "found: %llu sound records; lists, references and counters made anew\n",
+                  (unsigned long long)s.found);
     *ret_lost = tell_lost(&s);
     return ERR_OK;
 }
@@ -177,7 +176,8 @@ static enum err replace(const struct config *c, struct error *e)
     TRY(sys_renameat(dir, NEW "/" DATA, dir, DATA, e));
     TRY(sys_fsync(dir, e));
     (void)sys_remove_tree(dir, NEW, &ignored);
-    printf("made: a new database; the damaged one is kept as %s/%s\n", c->db_path, aside);
+    (void)fprintf(stderr, "made: a new database; the damaged one is kept as %s/%s\n", c->db_path,
+                  aside);
     return ERR_OK;
 }
 

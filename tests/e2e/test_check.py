@@ -77,7 +77,10 @@ def damage_is_named_with_the_skills_concerned():
 
 
 def repair(server):
-    return run(SERVER, "check", "--repair", env=server.environment())
+    done = run(SERVER, "check", "--repair", "--json", env=server.environment())
+    for line in done.stdout.splitlines():
+        json.loads(line)  # what was done is told on stderr
+    return done
 
 
 def fill(client):
@@ -118,14 +121,13 @@ def a_repair_makes_anew_what_follows_from_other_records():
                 contains(done.stderr, "the list of its tables is damaged, and no record can be found; nothing was changed.")
                 equal(data.read_bytes(), bytes(damaged))
                 continue
-            equal(done.stderr, "")
-            contains(done.stdout, "made: a new database; the damaged one is kept as ")
+            contains(done.stderr, "made: a new database; the damaged one is kept as ")
             for kept in server.db.glob("data.mdb.damaged-*"):
                 equal(kept.read_bytes(), bytes(damaged))
                 kept.unlink()
             again = run(SERVER, "check", env=server.environment())
             if done.returncode:
-                contains(done.stdout, "lost: ")
+                contains(done.stderr, "lost: ")
             else:
                 equal(again.returncode, 0)
                 repaired += 1
@@ -149,8 +151,8 @@ def a_repair_puts_damaged_archives_aside():
         (server.skills / name).write_bytes(bad[:-1] + b"X")
         done = repair(server)
         equal(done.returncode, 1)
-        contains(done.stdout, "put aside: 1 damaged archives, in ")
-        contains(done.stdout, f"artifact: the archive {name} is missing; push the files of bad (version 1) again")
+        contains(done.stderr, "put aside: 1 damaged archives, in ")
+        contains(done.stdout, f'"kind":"artifact","text":"the archive {name} is missing; push the files of bad (version 1) again"')
         equal(len(list((server.storage / "quarantine").iterdir())), 1)
         server.start()
         server.client().push("Bad", bad)
