@@ -342,7 +342,8 @@ static void data(struct call *c, str bytes)
     }
     if (left.len && c->stream)
         h2_stream_consume(c->stream, left.len);
-    pump(u);
+    if (!c->stream || !h2_stream_is_ending(c->stream)) /* otherwise the last job takes them */
+        pump(u);
 }
 
 static void end(struct call *c)

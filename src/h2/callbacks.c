@@ -211,12 +211,12 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const u
 {
     struct h2_conn *hc = arg;
     struct h2_stream *s = find(hc, id);
-    (void)flags;
     if (!s)
         return nghttp2_session_consume_connection(ng, len) == 0 ? go_on(hc)
                                                                 : NGHTTP2_ERR_CALLBACK_FAILURE;
     s->received += len;
     s->held += len;
+    s->ending = flags & NGHTTP2_FLAG_END_STREAM;
     h2_guard_progress(hc);
     if (s->stop)
         h2_stream_consume(s, len);

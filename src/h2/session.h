@@ -148,8 +148,9 @@ struct h2_stream {
     bool reading;             /* inside read */
     bool trailers;            /* are submitted */
     bool remote_end, local_end;
-    bool stop; /* stop_reading was called: what still comes is dropped */
-    bool gone; /* on_close is due, with gone_error */
+    bool ending; /* the DATA frame that is coming in has END_STREAM */
+    bool stop;   /* stop_reading was called: what still comes is dropped */
+    bool gone;   /* on_close is due, with gone_error */
     uint32_t gone_error;
     /* guard: bytes moved and time counted since the rate window began, and since the last byte */
     uint64_t received, sent;

@@ -147,6 +147,11 @@ struct loop *h2_stream_loop(const struct h2_stream *s)
     return s->hc->env->loop;
 }
 
+bool h2_stream_is_ending(const struct h2_stream *s)
+{
+    return s->ending;
+}
+
 str h2_stream_peer(const struct h2_stream *s)
 {
     return s->hc->conn ? conn_peer(s->hc->conn) : STR("closed");

@@ -73,6 +73,7 @@ enum err meta_ready(struct meta *m, bool growing, struct error *e);
 struct meta_txn {
     struct meta *meta;
     struct meta_btxn *b; /* NULL when ended */
+    bool wrote;          /* something was put or deleted, or tried to be */
 };
 #define META_TXN_INIT ((struct meta_txn){0})
 

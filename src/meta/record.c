@@ -70,6 +70,7 @@ static enum err seal_and_put(struct meta_txn *t, enum meta_table table, const st
     str payload = str_of(value + RECORD_HEADER_LEN, len - RECORD_HEADER_LEN);
     record_seal(table, key_view(key), payload, value);
     TRY(check_key(key, e));
+    t->wrote = true;
     return t->meta->backend->ops->put(t->b, table, key_view(key), str_of(value, len), e);
 }
 
@@ -113,6 +114,7 @@ enum err record_del(struct meta_txn *t, enum meta_table table, const struct meta
                     struct error *e)
 {
     TRY(check_key(key, e));
+    t->wrote = true;
     enum err err = t->meta->backend->ops->del(t->b, table, key_view(key), e);
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }

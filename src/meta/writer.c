@@ -2,9 +2,11 @@
 
 #include "base/clock.h"
 #include "base/mutant.h"
+#include "base/pool.h"
 #include "base/thread.h"
 #include "meta/record.h"
 
+#include <semaphore.h>
 #include <time.h>
 
 /* A caller of meta_write, on its own stack: it waits until `done`. */
@@ -15,8 +17,7 @@ struct request {
     bool freeing;
     struct error *e;
     enum err result;
-    bool done;
-    pthread_cond_t cond;
+    sem_t done; /* posted once; nothing of the request is touched after that */
 };
 
 struct batch {
@@ -33,7 +34,26 @@ enum err writer_fail_broken(struct error *e)
         "as soon as the disk does. Try again later");
 }
 
-/* --- one batch --- */
+/* --- one batch ---
+ *
+ * Closures run one after the other in the batch's own transaction, since one in a child costs LMDB
+ * a copy of each page that it shares with those before. Only when one has to be undone, all of the
+ * batch is: they run again, each in a child.
+ */
+
+/* Whether a failure may have left the transaction itself damaged. */
+static bool is_of_database(enum err err)
+{
+    return err == ERR_INTERNAL || err == ERR_DATA_LOSS || err == ERR_RESOURCE_EXHAUSTED;
+}
+
+/* False: it failed and has to be undone. */
+static bool run_plainly(struct writer *w, struct meta_btxn *top, struct request *r)
+{
+    struct meta_txn t = {.meta = w->meta, .b = top};
+    r->result = r->fn(&t, r->arg, r->e);
+    return r->result == ERR_OK || (!t.wrote && !is_of_database(r->result));
+}
 
 /* One closure in a child transaction. */
 static enum err run_child(struct meta *m, struct meta_btxn *top, struct request *r)
@@ -84,34 +104,56 @@ static struct request *next_of_batch(struct writer *w, const struct batch *b)
 }
 
 /* no_room: what is told to those that need some, or NULL. */
-static void run_requests(struct writer *w, struct batch *b, struct meta_btxn *top,
+static bool is_refused(struct request *r, const struct error *no_room)
+{
+    if (!no_room || r->freeing)
+        return false;
+    *r->e = *no_room;
+    r->result = no_room->code;
+    return true;
+}
+
+/* Takes what is queued. False: one of them has to be undone. */
+static bool run_requests(struct writer *w, struct batch *b, struct meta_btxn *top,
                          const struct error *no_room)
 {
     for (struct request *r = next_of_batch(w, b); r; r = next_of_batch(w, b)) {
         b->all[b->n++] = r;
-        if (no_room && !r->freeing) {
-            *r->e = *no_room;
-            r->result = no_room->code;
+        if (is_refused(r, no_room))
             continue;
-        }
-        r->result = run_child(w->meta, top, r);
+        if (!run_plainly(w, top, r))
+            return false;
         b->n_ok += r->result == ERR_OK;
     }
+    return true;
 }
 
-static void answer(struct writer *w, const struct batch *b)
+/* All of the batch once more, in a new transaction. */
+static enum err run_apart(struct writer *w, struct batch *b, struct meta_btxn **top,
+                          const struct error *no_room, struct error *e)
 {
-    pthread_mutex_lock(&w->lock);
+    const struct meta_ops *ops = w->meta->backend->ops;
+    b->n_ok = 0;
+    TRY(ops->begin_write(w->meta->backend, NULL, top, e));
     for (size_t i = 0; i < b->n; i++) {
-        b->all[i]->done = true;
-        pthread_cond_signal(&b->all[i]->cond); /* under the lock: the request goes away with it */
+        struct request *r = b->all[i];
+        if (is_refused(r, no_room))
+            continue;
+        r->result = run_child(w->meta, *top, r);
+        b->n_ok += r->result == ERR_OK;
     }
-    pthread_mutex_unlock(&w->lock);
+    return ERR_OK;
 }
 
-static void answer_too_early(struct writer *w, struct batch *b)
+static void answer(const struct batch *b)
 {
-    answer(w, b);
+    for (size_t i = 0; i < b->n; i++)
+        (void)sem_post(&b->all[i]->done);
+}
+
+static void answer_too_early(struct batch *b)
+{
+    answer(b);
     b->n = 0;
 }
 
@@ -127,9 +169,13 @@ static enum err run_transaction(struct writer *w, struct batch *b, struct error 
         b->n += b->all[b->n] != NULL;
         return err;
     }
-    run_requests(w, b, top, has_room ? NULL : &room);
+    const struct error *no_room = has_room ? NULL : &room;
+    if (!run_requests(w, b, top, no_room)) {
+        ops->abort(top);
+        TRY(run_apart(w, b, &top, no_room, e));
+    }
     if (MUTANT(answer_before_commit))
-        answer_too_early(w, b);
+        answer_too_early(b);
     if (b->n_ok > 0)
         return commit(w, top, e);
     ops->abort(top);
@@ -142,7 +188,7 @@ static void run_batch(struct writer *w)
     struct batch b = {.began_ns = clock_mono_ns()};
     if (run_transaction(w, &b, &e) != ERR_OK)
         fail_all(&b, &e);
-    answer(w, &b);
+    answer(&b);
 }
 
 void writer_refuse_all(struct writer *w)
@@ -156,7 +202,7 @@ void writer_refuse_all(struct writer *w)
         if (b.n == 0)
             return;
         fail_all(&b, &e);
-        answer(w, &b);
+        answer(&b);
     }
 }
 
@@ -231,28 +277,38 @@ enum err writer_ready(const struct writer *w, struct error *e)
     return atomic_load(&w->state) == WRITER_BROKEN ? writer_fail_broken(e) : ERR_OK;
 }
 
-/* Waits for its turn with the lock held, which the wait releases. */
-static void enqueue_and_wait(struct writer *w, struct request *r)
+static bool enqueue(struct writer *w, struct request *r)
 {
-    (void)pthread_cond_init(&r->cond, NULL);
-    list_push_back(&w->queue, &r->link);
-    w->n_queued++;
-    pthread_cond_signal(&w->more);
-    while (!r->done)
-        pthread_cond_wait(&r->cond, &w->lock);
+    pthread_mutex_lock(&w->lock);
+    bool room = w->n_queued < w->limits.queue_max;
+    if (room) {
+        list_push_back(&w->queue, &r->link);
+        w->n_queued++;
+    }
+    pthread_mutex_unlock(&w->lock);
+    if (room)
+        pthread_cond_signal(&w->more); /* not under the lock, which the writer takes first */
+    return room;
+}
+
+static void await(struct request *r)
+{
+    pool_wait_begin();
+    while (sem_wait(&r->done) != 0)
+        ;
+    pool_wait_end();
 }
 
 enum err writer_run(struct writer *w, meta_fn *fn, void *arg, bool freeing, struct error *e)
 {
     struct request r = {.fn = fn, .arg = arg, .freeing = freeing, .e = e, .result = ERR_OK};
-    pthread_mutex_lock(&w->lock);
-    bool room = w->n_queued < w->limits.queue_max;
+    (void)sem_init(&r.done, 0, 0);
+    bool room = enqueue(w, &r);
     if (room)
-        enqueue_and_wait(w, &r);
-    pthread_mutex_unlock(&w->lock);
+        await(&r);
+    (void)sem_destroy(&r.done);
     if (!room)
         return FAIL(e, ERR_RESOURCE_EXHAUSTED, "meta.queue_full",
                     "the server is busy: %zu changes wait already; try again", w->limits.queue_max);
-    pthread_cond_destroy(&r.cond);
     return r.result;
 }

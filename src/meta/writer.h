@@ -1,8 +1,8 @@
 /*
  * The one thread that writes: closures queue up, and whatever waits when it is free goes into one
- * transaction, each closure in a child transaction of its own. Nobody waits for a batch to fill:
- * what arrives while a batch runs joins it, until it has the most closures or has taken the most
- * time that the limits allow.
+ * transaction; only when one of them has to be undone does each get a child transaction of its own.
+ * Nobody waits for a batch to fill: what arrives while a batch runs joins it, until it has the most
+ * closures or has taken the most time that the limits allow.
  *
  * After a commit that failed: WRITER_RECOVERING, while the database is opened again and read;
  * whoever comes meanwhile waits. When that fails or takes long, WRITER_BROKEN: everybody is
@@ -24,7 +24,7 @@ struct writer {
     struct meta *meta;
     struct meta_limits limits;
     pthread_t thread;
-    pthread_mutex_t lock; /* guards queue, n_queued, stopping and each request's done */
+    pthread_mutex_t lock; /* guards queue, n_queued, stopping */
     pthread_cond_t more;
     struct list queue;
     size_t n_queued;

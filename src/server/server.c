@@ -20,11 +20,11 @@
 enum {
     MAX_DESCRIPTORS = 32,
     MAX_LOOPS = 8,
-    /* Workers wait for the disk more than they compute; pushes that wait together share an fsync
-     * (group commit), so there are more of them than processors. */
-    WORKERS_PER_CPU = 4,
-    MIN_WORKERS = 8,
-    MAX_WORKERS = 32,
+    /* Few workers compute at a time, so that the loops get their turn; pushes that wait for the
+     * disk are many, since those that wait together share an fsync (group commit). */
+    ACTIVE_PER_CPU = 2,
+    MAX_ACTIVE = 32,
+    WORKERS = 64,
     MAX_QUEUED = 16384, /* as many calls as the transport lets in */
 };
 
@@ -79,8 +79,8 @@ static enum err load_tls(struct server *s, struct error *e)
 
 static enum err make_service(struct server *s, struct error *e)
 {
-    unsigned n_workers = clamp(sys_n_cpus() * WORKERS_PER_CPU, MIN_WORKERS, MAX_WORKERS);
-    TRY(pool_new("worker", n_workers, MAX_QUEUED, &s->workers, e));
+    unsigned n_active = clamp(sys_n_cpus() * ACTIVE_PER_CPU, 2, MAX_ACTIVE);
+    TRY(pool_new("worker", n_active, WORKERS, MAX_QUEUED, &s->workers, e));
     TRY(skill_service_new(s->store, s->meta, s->workers, NULL, &s->skills, e));
     s->api = (struct api){.skills = s->skills, .store = s->store};
     return ERR_OK;

@@ -4,6 +4,7 @@
 #include "base/macro.h"
 #include "base/sys.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -40,18 +41,34 @@ static int64_t stamp_ns(const struct timespec *ts)
     return (int64_t)ts->tv_sec * NS_PER_S + ts->tv_nsec;
 }
 
+/* now: before the stat, since what changes after it must look newer. */
+static struct blob_version version_of(const struct stat *st, int64_t now)
+{
+    int64_t age = now - stamp_ns(&st->st_ctim);
+    return (struct blob_version){
+        .len = (uint64_t)st->st_size,
+        .id = {st->st_dev, st->st_ino, (uint64_t)stamp_ns(&st->st_mtim),
+               (uint64_t)stamp_ns(&st->st_ctim)},
+        .settled = age > SETTLE_NS || age < -SETTLE_NS,
+    };
+}
+
 enum err blob_version_of_fd(int fd, struct blob_version *ret, struct error *e)
 {
     struct stat st;
-    int64_t now = clock_real_ns(); /* before the stat: what changes after it must look newer */
+    int64_t now = clock_real_ns();
     TRY(sys_fstat(fd, &st, e));
-    int64_t age = now - stamp_ns(&st.st_ctim);
-    *ret = (struct blob_version){
-        .len = (uint64_t)st.st_size,
-        .id = {st.st_dev, st.st_ino, (uint64_t)stamp_ns(&st.st_mtim),
-               (uint64_t)stamp_ns(&st.st_ctim)},
-        .settled = age > SETTLE_NS || age < -SETTLE_NS,
-    };
+    *ret = version_of(&st, now);
+    return ERR_OK;
+}
+
+enum err blob_version_of_name(int dirfd, const char *name, struct blob_version *ret,
+                              struct error *e)
+{
+    struct stat st;
+    int64_t now = clock_real_ns();
+    TRY(sys_fstatat(dirfd, name, AT_SYMLINK_NOFOLLOW, &st, e));
+    *ret = version_of(&st, now);
     return ERR_OK;
 }
 

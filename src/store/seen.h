@@ -20,6 +20,9 @@ struct blob_version {
 
 /* The version of an open file: length, device, inode, mtime, ctime. */
 enum err blob_version_of_fd(int fd, struct blob_version *ret, struct error *e);
+/* The same of a name in a directory, of the link itself where it is one. NOT_FOUND. */
+enum err blob_version_of_name(int dirfd, const char *name, struct blob_version *ret,
+                              struct error *e);
 /* Whether two versions are of one file, whatever names it has been given or has lost since. */
 bool blob_version_same(const struct blob_version *a, const struct blob_version *b);
 bool blob_version_eq(const struct blob_version *a, const struct blob_version *b);

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/macro.h"
 #include "base/mutant.h"
+#include "base/pool.h"
 #include "base/sys.h"
 #include "store/backend.h"
 
@@ -61,6 +62,14 @@ static enum err open_dir(int dirfd, int *ret_fd, struct error *e)
     return sys_openat(dirfd, ".", O_DIRECTORY | O_RDONLY, 0, ret_fd, e);
 }
 
+static enum err sync_fd(int fd, struct error *e)
+{
+    pool_wait_begin();
+    enum err err = sys_fsync(fd, e);
+    pool_wait_end();
+    return err;
+}
+
 static enum err fs_spool_open(struct store *s, int *ret_fd, struct error *e)
 {
     return sys_open_tmp(fs_of(s)->skills, ret_fd, e);
@@ -81,7 +90,7 @@ static enum err fs_spool_write(struct store *s, int fd, const void *p, size_t le
 static enum err fs_spool_sync(struct store *s, int fd, struct error *e)
 {
     (void)s;
-    return MUTANT(no_file_fsync) ? ERR_OK : sys_fsync(fd, e);
+    return MUTANT(no_file_fsync) ? ERR_OK : sync_fd(fd, e);
 }
 
 static enum err fs_publish(struct store *s, int fd, uint64_t len, const struct digest *d,
@@ -94,16 +103,14 @@ static enum err fs_publish(struct store *s, int fd, uint64_t len, const struct d
     TRY(open_dir(fs_of(s)->skills, &dir, e));
     TRY(sys_link_fd(fd, dir, name, e));
     /* A failure leaves the name: another thread may have found it, made it durable and answered. */
-    return MUTANT(no_directory_fsync) ? ERR_OK : sys_fsync(dir, e);
+    return MUTANT(no_directory_fsync) ? ERR_OK : sync_fd(dir, e);
 }
 
 /* For what cannot be opened: the version of the directory entry itself. */
 static enum err version_of_name(struct fs_store *fs, const char *name, struct blob_version *ret,
                                 struct error *e)
 {
-    CLEANUP(sys_closep) int fd = -1;
-    TRY(sys_openat(fs->skills, name, O_PATH | O_NOFOLLOW, 0, &fd, e));
-    return blob_version_of_fd(fd, ret, e);
+    return blob_version_of_name(fs->skills, name, ret, e);
 }
 
 static enum err fs_head(struct store *s, const struct digest *d, struct blob_version *ret,
@@ -155,8 +162,8 @@ static enum err fs_persist(struct store *s, const struct artifact *a, struct err
 {
     CLEANUP(sys_closep) int dir = -1;
     TRY(open_dir(fs_of(s)->skills, &dir, e));
-    TRY(sys_fsync(a->fd, e));
-    TRY(sys_fsync(dir, e));
+    TRY(sync_fd(a->fd, e));
+    TRY(sync_fd(dir, e));
     /* A write-back that failed leaves clean pages that the disk never got. */
     sys_drop_cache(a->fd);
     return ERR_OK;
@@ -196,8 +203,8 @@ static enum err aside_begin(struct aside *a, struct fs_store *fs, const struct d
 
 static enum err aside_sync(const struct aside *a, struct error *e)
 {
-    TRY(sys_fsync(a->lock, e));
-    return sys_fsync(a->dir, e);
+    TRY(sync_fd(a->lock, e));
+    return sync_fd(a->dir, e);
 }
 
 static enum err fs_quarantine(struct store *s, const struct digest *d,
@@ -238,8 +245,8 @@ static enum err fs_probe(struct store *s, struct error *e)
     TRY(open_dir(fs_of(s)->skills, &dir, e));
     TRY(sys_open_tmp(dir, &fd, e));
     TRY(sys_pwrite_full(fd, probe_text, sizeof probe_text, 0, e));
-    TRY(sys_fsync(fd, e));
-    TRY(sys_fsync(dir, e));
+    TRY(sync_fd(fd, e));
+    TRY(sync_fd(dir, e));
     sys_drop_cache(fd);
     TRY(sys_pread_full(fd, got, sizeof got, 0, e));
     if (memcmp(got, probe_text, sizeof got) != 0)
@@ -290,7 +297,7 @@ static enum err fs_remove(struct store *s, const struct digest *d, struct error 
     name_of(d, name);
     TRY(open_dir(fs_of(s)->skills, &dir, e));
     TRY(sys_unlinkat(dir, name, 0, e));
-    return sys_fsync(dir, e);
+    return sync_fd(dir, e);
 }
 
 /* A description of its own, so that it is a lock of its own. */
@@ -363,7 +370,7 @@ static enum err open_dirs(struct fs_store *fs, const char *dir, struct error *e)
     TRY(open_own_dir(fs->top, "quarantine", &fs->quarantine, e));
     TRY(try_spool(fs, e));
     TRY(open_lock(fs, &lock, e)); /* made here, so that who only reads can hold it, too */
-    return sys_fsync(fs->top, e);
+    return sync_fd(fs->top, e);
 }
 
 enum err store_open_fs(const char *dir, struct store **ret, struct error *e)

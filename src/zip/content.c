@@ -14,6 +14,14 @@ enum err content_meter_init(struct content_meter *m, int fd, uint64_t size,
     *m = (struct content_meter){.budget = budget, .win.fd = -1};
     TRY(window_init(&m->win, fd, size, e));
     m->win.stride = MIN(m->win.cap, (size_t)STRIDE);
+    return ERR_OK;
+}
+
+/* Made for the first entry that needs it. */
+static enum err need_inflater(struct content_meter *m, struct error *e)
+{
+    if (m->inflater)
+        return ERR_OK;
     m->inflater = malloc(sizeof *m->inflater);
     if (!m->inflater)
         return FAIL_NOMEM(e);
@@ -125,6 +133,7 @@ static enum err measure_deflated(struct content_meter *m, const struct content_j
 {
     enum inflate_end end;
     uint64_t blocks = atomic_load(&m->budget->blocks), max = m->budget->max_blocks;
+    TRY(need_inflater(m, e));
     inflate_start(m->inflater);
     m->inflater->max_blocks = blocks < max ? max - blocks : 0;
     do

@@ -31,6 +31,7 @@ struct sorter {
     size_t n;
     struct named *batch;
     char *bytes; /* of the batch's names */
+    size_t cap;
     struct run *runs;
     size_t n_runs;
     uint32_t *merged;
@@ -62,7 +63,7 @@ static int by_name(const void *a, const void *b)
 static enum err read_batch(struct sorter *s, size_t at, size_t *ret_n, struct error *e)
 {
     size_t n = 0;
-    for (size_t used = 0; at + n < s->n && n < BATCH_NAMES && BATCH_BYTES - used >= NAME_KEPT;) {
+    for (size_t used = 0; at + n < s->n && n < BATCH_NAMES && s->cap - used >= NAME_KEPT;) {
         struct named *item = &s->batch[n];
         item->entry = s->order[at + n++];
         TRY(get_copy(s, item->entry, s->bytes + used, &item->name, e));
@@ -135,7 +136,8 @@ enum err zip_names_sort(struct zip_names *names, const struct zip_entry *entries
     CLEANUP(sorter_deinit)
     struct sorter s = {.names = names, .entries = entries, .order = order, .n = n};
     s.batch = calloc(MIN(n, (size_t)BATCH_NAMES) + 1, sizeof *s.batch);
-    s.bytes = malloc(BATCH_BYTES);
+    s.cap = MIN(n * NAME_KEPT, BATCH_BYTES);
+    s.bytes = malloc(s.cap + 1);
     s.runs = calloc(n / BATCH_NAMES_MIN + 1, sizeof *s.runs);
     s.merged = calloc(n + 1, sizeof *s.merged);
     if (!s.batch || !s.bytes || !s.runs || !s.merged)

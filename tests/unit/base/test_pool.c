@@ -40,7 +40,7 @@ static struct pool *new_pool(unsigned n_threads, size_t max_queued)
 {
     struct error e;
     struct pool *p = NULL;
-    CHECK_OK(pool_new("test", n_threads, max_queued, &p, &e), &e);
+    CHECK_OK(pool_new("test", n_threads, n_threads, max_queued, &p, &e), &e);
     return p;
 }
 
@@ -117,8 +117,9 @@ TEST(one_to_sixty_four_threads)
 {
     struct error e;
     struct pool *p = NULL;
-    CHECK_ERR(pool_new("test", 0, 1, &p, &e), ERR_INVALID_ARGUMENT, &e);
-    CHECK_ERR(pool_new("test", 65, 1, &p, &e), ERR_INVALID_ARGUMENT, &e);
+    CHECK_ERR(pool_new("test", 0, 0, 1, &p, &e), ERR_INVALID_ARGUMENT, &e);
+    CHECK_ERR(pool_new("test", 3, 2, 1, &p, &e), ERR_INVALID_ARGUMENT, &e);
+    CHECK_ERR(pool_new("test", 1, 65, 1, &p, &e), ERR_INVALID_ARGUMENT, &e);
     CHECK_CONTAINS(str_c(e.msg), STR("64"));
     pool_free(new_pool(64, 1));
     pool_free(new_pool(1, 1));
@@ -144,11 +145,75 @@ TEST(workers_are_named_and_leave_signals_to_others)
     struct pool *p = NULL;
     struct job j = {.run = look_around};
     sigset_t mine;
-    CHECK_OK(pool_new("look", 1, 1, &p, &e), &e);
+    CHECK_OK(pool_new("look", 1, 1, 1, &p, &e), &e);
     pthread_sigmask(SIG_SETMASK, NULL, &mine);
     CHECK(!sigismember(&mine, SIGTERM));
     CHECK_OK(pool_submit(p, &j, &e), &e);
     pool_free(p);
     CHECK_INT(worker_takes_sigterm, 0);
     CHECK_STR(str_c(worker_name), STR("look"));
+}
+
+/* --- jobs that wait --- */
+
+struct waiting {
+    struct job job;
+    bool says_so;
+    pthread_barrier_t *meet;
+};
+
+static _Atomic int n_inside, most_inside;
+
+static void run_waiting(struct job *j)
+{
+    const struct waiting *w = CONTAINER_OF(j, struct waiting, job);
+    int inside = ++n_inside;
+    if (inside > most_inside)
+        most_inside = inside;
+    if (w->says_so)
+        pool_wait_begin();
+    if (w->meet)
+        pthread_barrier_wait(w->meet);
+    else
+        usleep(2000);
+    if (w->says_so)
+        pool_wait_end();
+    n_inside--;
+}
+
+static void run_all(unsigned n_active, unsigned n_threads, struct waiting *jobs, size_t n)
+{
+    struct error e;
+    struct pool *p = NULL;
+    CHECK_OK(pool_new("test", n_active, n_threads, n, &p, &e), &e);
+    for (size_t i = 0; i < n; i++)
+        CHECK_OK(pool_submit(p, &jobs[i].job, &e), &e);
+    pool_free(p);
+}
+
+TEST(no_more_than_n_active_run)
+{
+    struct waiting jobs[40];
+    for (size_t i = 0; i < ARRAY_SIZE(jobs); i++)
+        jobs[i] = (struct waiting){.job.run = run_waiting};
+    run_all(3, 16, jobs, ARRAY_SIZE(jobs));
+    CHECK_INT(most_inside, 3);
+}
+
+TEST(who_waits_lets_others_run)
+{
+    pthread_barrier_t meet; /* of all of them: it opens only when each has begun */
+    struct waiting jobs[8];
+    pthread_barrier_init(&meet, NULL, ARRAY_SIZE(jobs));
+    for (size_t i = 0; i < ARRAY_SIZE(jobs); i++)
+        jobs[i] = (struct waiting){.job.run = run_waiting, .says_so = true, .meet = &meet};
+    run_all(1, 8, jobs, ARRAY_SIZE(jobs));
+    CHECK_INT(most_inside, 8);
+    CHECK_INT(n_inside, 0);
+}
+
+TEST(waiting_elsewhere_means_nothing)
+{
+    pool_wait_begin();
+    pool_wait_end();
 }

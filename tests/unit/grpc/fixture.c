@@ -233,9 +233,9 @@ void fixture_start(struct fixture *f, const struct fixture_options *o)
     o = o ? o : &defaults;
     *f = (struct fixture){0};
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_JSON, 2);
-    CHECK_OK(pool_new("work", o->n_workers ? o->n_workers : 2, o->max_queued ? o->max_queued : 1000,
-                      &f->workers, &e),
-             &e);
+    unsigned n_workers = o->n_workers ? o->n_workers : 2;
+    size_t max_queued = o->max_queued ? o->max_queued : 1000;
+    CHECK_OK(pool_new("work", n_workers, n_workers, max_queued, &f->workers, &e), &e);
     struct h2_limits limits = h2_limits_default;
     limits.goaway_wait_ms = 10; /* round trips are short here */
     struct grpc_server_options options = {

@@ -1,6 +1,7 @@
 /* The writer over a backend that fails, or is slow, on command. */
 #include "meta/backend.h"
 #include "meta/meta.h"
+#include "meta/record.h"
 #include "test.h"
 
 #include <errno.h>
@@ -332,13 +333,22 @@ TEST(a_transaction_that_cannot_begin_is_an_error_and_no_more)
     meta_close(m);
 }
 
+/* Writes, and fails the first time: then it is run again, apart. */
+static enum err fail_once(struct meta_txn *t, void *arg, struct error *er)
+{
+    uint64_t n, *runs = arg;
+    TRY(tick(t, &n, er));
+    return ++*runs == 1 ? FAIL(er, ERR_ABORTED, "test.once", "not yet") : ERR_OK;
+}
+
 TEST(a_child_that_cannot_commit_fails_alone)
 {
     struct failing f;
     struct meta *m = open_failing(&f, NULL);
-    uint64_t n;
+    uint64_t runs = 0;
     f.fault = FAULT_CHILD;
-    CHECK_ERR(meta_write(m, tick, &n, &e), ERR_RESOURCE_EXHAUSTED, &e);
+    CHECK_ERR(meta_write(m, fail_once, &runs, &e), ERR_RESOURCE_EXHAUSTED, &e);
+    CHECK_INT(runs, 2);
     f.fault = FAULT_NONE;
     CHECK(meta_writable(m));
     CHECK_INT(last_sequence(m), 1);
@@ -428,6 +438,93 @@ TEST(what_arrives_while_a_batch_runs_joins_it)
     int n;
     run_ten(64, NS_PER_S * 100, FAULT_NONE, ERR_OK, &n);
     CHECK_INT(n, 1);
+}
+
+/* --- what has to be undone --- */
+
+static _Atomic int n_ticks;
+
+static enum err counted_tick(struct meta_txn *t, void *arg, struct error *er)
+{
+    n_ticks++;
+    return tick(t, arg, er);
+}
+
+static enum err write_and_fail(struct meta_txn *t, void *arg, struct error *er)
+{
+    TRY(tick(t, arg, er));
+    return FAIL(er, ERR_ABORTED, "test.abort", "on purpose");
+}
+
+static enum err only_fail(struct meta_txn *t, void *arg, struct error *er)
+{
+    (void)t, (void)arg;
+    return FAIL(er, ERR_NOT_FOUND, "test.none", "there is none");
+}
+
+static enum err damaged(struct meta_txn *t, void *arg, struct error *er)
+{
+    (void)t, (void)arg;
+    return FAIL(er, ERR_DATA_LOSS, "test.damaged", "damaged");
+}
+
+static size_t n_waiting(struct meta *m)
+{
+    pthread_mutex_lock(&m->writer.lock);
+    size_t n = m->writer.n_queued;
+    pthread_mutex_unlock(&m->writer.lock);
+    return n;
+}
+
+/* Three good closures with fn between them, in one batch. */
+static void run_with(meta_fn *fn, enum err want, int *ret_ticks)
+{
+    struct failing f;
+    struct meta *m = open_failing(&f, &impatient);
+    meta_fn *const fns[] = {counted_tick, fn, counted_tick, counted_tick};
+    sem_init(&entered, 0, 0);
+    sem_init(&leave, 0, 0);
+    n_ticks = 0;
+    start(&holder, m, hold);
+    sem_wait(&entered);
+    for (size_t i = 0; i < ARRAY_SIZE(fns); i++) {
+        start(&callers[i], m, fns[i]);
+        while (n_waiting(m) <= i)
+            sched_yield();
+    }
+    sem_post(&leave);
+    sem_post(&leave); /* it may run again */
+    pthread_join(holder.thread, NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(fns); i++) {
+        pthread_join(callers[i].thread, NULL);
+        CHECK_INT(callers[i].err, i == 1 ? want : ERR_OK);
+    }
+    CHECK_INT(f.n_commits, 1);
+    CHECK_INT(callers[3].n, 3); /* what was undone took no number */
+    CHECK_INT(last_sequence(m), 4);
+    *ret_ticks = n_ticks;
+    meta_close(m);
+}
+
+TEST(who_fails_after_writing_makes_all_run_again)
+{
+    int n;
+    run_with(write_and_fail, ERR_ABORTED, &n);
+    CHECK_INT(n, 1 + 3); /* one before the failure, then all */
+}
+
+TEST(so_does_who_finds_damage)
+{
+    int n;
+    run_with(damaged, ERR_DATA_LOSS, &n);
+    CHECK_INT(n, 1 + 3);
+}
+
+TEST(who_fails_before_writing_does_not)
+{
+    int n;
+    run_with(only_fail, ERR_NOT_FOUND, &n);
+    CHECK_INT(n, 3);
 }
 
 TEST(a_batch_is_bounded)

@@ -183,7 +183,7 @@ TEST(refusing_without_memory)
 static enum err try_parallel_audit(void)
 {
     struct zip_audit_options parallel = {0};
-    enum err err = pool_new("test", 3, 9, &parallel.workers, &e);
+    enum err err = pool_new("test", 3, 3, 9, &parallel.workers, &e);
     if (err != ERR_OK)
         return err;
     options = &parallel;

@@ -18,7 +18,7 @@ static struct buf archive, directory;
 
 static void start(unsigned n_threads, size_t max_queued)
 {
-    CHECK_OK(pool_new("test", n_threads, max_queued, &pool, &e), &e);
+    CHECK_OK(pool_new("test", n_threads, n_threads, max_queued, &pool, &e), &e);
 }
 
 static void add(unsigned i, str raw, uint16_t method, uint32_t usize, uint32_t crc)
