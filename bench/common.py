@@ -1,6 +1,8 @@
-"""What the benchmarks share: the server of the end-to-end tests, a table, a JSON line."""
+"""What the benchmarks share: the server of the end-to-end tests, the load generator, a table, a JSON line."""
 
 import json
+import statistics
+import subprocess
 import sys
 from pathlib import Path
 
@@ -28,3 +30,40 @@ def result(bench, **numbers):
 
 def mib(kib):
     return f"{kib / 1024:.1f} MiB"
+
+
+def load_command(address, op, **options):
+    """The words of bench_load: `connections=64` is `--connections 64`, `tls=True` is `--tls`."""
+    words = [str(BUILD / "bench" / "bench_load"), "--target", address]
+    for name, value in options.items():
+        words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+    return [*words, op]
+
+
+def load(address, op, **options):
+    """Runs bench_load to its end: what it tells of the operation, and `next`, the first number not used."""
+    done = run(*load_command(address, op, **options), timeout=600)
+    if done.returncode:
+        raise SystemExit(f"bench_load {op}: {done.stderr}")
+    told = json.loads(done.stdout)
+    return {**told["ops"][op], "next": told["next"]}
+
+
+def program(name, *arguments):
+    """Runs a program of build/bench: its line of JSON."""
+    done = subprocess.run([BUILD / "bench" / name, *map(str, arguments)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{name}: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def cpu_of(pid, work):
+    """(what work() returns, CPU seconds that the process used meanwhile)"""
+    before = process.cpu_seconds(pid)
+    done = work()
+    return done, process.cpu_seconds(pid) - before
+
+
+def medians(rows):
+    """Of each column."""
+    return [statistics.median(column) for column in zip(*rows)]

@@ -16,14 +16,17 @@
 #include "h2/h2.h"
 #include "load/histogram.h"
 
+#define LOAD_MAX_OPS   24
+#define LOAD_MAX_FILES 16
+
 struct options {
-    const char *target, *ca_file, *op, *file, *path;
+    const char *target, *ca_file, *op, *path;
+    const char *files[LOAD_MAX_FILES]; /* operations take them in turn */
+    size_t n_files;
     bool tls;
     uint64_t connections, streams, warmup_ms, seconds, calls, rate; /* calls, rate: 0 = not set */
     uint64_t skills, versions, size, first;
 };
-
-#define LOAD_MAX_OPS 24
 
 struct op;
 struct load;
@@ -68,6 +71,12 @@ struct tally {
     struct histogram durations;
 };
 
+struct load_file {
+    int fd;
+    uint64_t len;
+    struct digest digest;
+};
+
 struct load {
     struct options o;
     char host[256];
@@ -79,10 +88,7 @@ struct load {
     struct slot **idle; /* a stack of the slots without an operation */
     size_t n_idle;
     uint64_t random;
-    /* the file of --file */
-    int fd;
-    uint64_t file_len;
-    struct digest file_digest;
+    struct load_file files[LOAD_MAX_FILES]; /* of options.files */
     /* versions that the server has, as --skills and --versions name them */
     char (*hashes)[SHA256_HEX_LEN + 1];
     size_t n_hashes;
@@ -98,7 +104,8 @@ struct load {
 uint64_t load_random(struct load *l, uint64_t n);
 /* Asks the server for the hashes of up to 2,000 versions. */
 enum err load_learn(struct load *l, struct error *e);
-/* Runs it all and prints the result as a line of JSON. */
+/* The files must be open. Ends early on SIGTERM; runs it all and prints the result as a line of
+ * JSON. */
 enum err load_run(struct load *l, struct error *e);
 
 /* Skill number n of the seeder: its slug; its tag of version v. */

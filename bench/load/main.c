@@ -26,10 +26,10 @@ static const char usage[] =
     "  --size BYTES       of archives that are made (12000, at most 64000)\n"
     "  --first N          number of the first of them: what one run has pushed is not new for the "
     "next\n"
-    "  --file FILE        what push-file, put-file and registry-push-file send\n"
+    "  --file FILE        what push-file, put-file and registry-push-file send; several: in turn\n"
     "  --path TEXT        of get and put; the hash of download-one, stream-one, registry-pull\n"
     "\n"
-    "Operations:";
+    "SIGTERM ends it early. Operations:";
 
 static int fail_usage(const char *what)
 {
@@ -89,7 +89,9 @@ static bool take(struct options *o, int c, const char *value)
         o->ca_file = value;
         return true;
     case OP_FILE:
-        o->file = value;
+        if (o->n_files == LOAD_MAX_FILES)
+            return false;
+        o->files[o->n_files++] = value;
         return true;
     case OP_PATH:
         o->path = value;
@@ -118,20 +120,20 @@ static bool read_options(struct options *o, int argc, char **argv)
 
 /* --- all of it --- */
 
-static enum err open_file(struct load *l, struct error *e)
+static enum err open_file(const char *path, struct load_file *ret, struct error *e)
 {
     struct stat st;
-    TRY(sys_openat(AT_FDCWD, l->o.file, O_RDONLY, 0, &l->fd, e));
-    TRY(sys_fstat(l->fd, &st, e));
-    l->file_len = (uint64_t)st.st_size;
-    return sha256_of_file(l->fd, l->file_len, &l->file_digest, e);
+    TRY(sys_openat(AT_FDCWD, path, O_RDONLY, 0, &ret->fd, e));
+    TRY(sys_fstat(ret->fd, &st, e));
+    ret->len = (uint64_t)st.st_size;
+    return sha256_of_file(ret->fd, ret->len, &ret->digest, e);
 }
 
 static enum err run(struct load *l, struct error *e)
 {
     TRY(target_parse(str_c(l->o.target), l->host, &l->port, e));
-    if (l->o.file)
-        TRY(open_file(l, e));
+    for (size_t i = 0; i < l->o.n_files; i++)
+        TRY(open_file(l->o.files[i], &l->files[i], e));
     return load_run(l, e);
 }
 
@@ -141,18 +143,20 @@ int main(int argc, char **argv)
     struct error e;
     if (!l)
         return EXIT_FAILED;
-    l->fd = -1;
+    for (size_t i = 0; i < LOAD_MAX_FILES; i++)
+        l->files[i].fd = -1;
     if (!read_options(&l->o, argc, argv))
         return fail_usage("an option is unknown or its value is not possible");
     const struct op *op = l->o.op ? op_find(str_c(l->o.op)) : NULL;
     if (!op || !l->o.target)
         return fail_usage("one operation and --target are needed");
-    if ((op->needs_file && !l->o.file) || (op->needs_path && !l->o.path))
+    if ((op->needs_file && !l->o.n_files) || (op->needs_path && !l->o.path))
         return fail_usage("this operation needs --file or --path");
     enum err err = run(l, &e);
     if (err != ERR_OK)
         (void)fprintf(stderr, "bench_load: %s\n", e.msg);
-    sys_closep(&l->fd);
+    for (size_t i = 0; i < LOAD_MAX_FILES; i++)
+        sys_closep(&l->files[i].fd);
     free(l);
     return err == ERR_OK ? EXIT_OK : EXIT_FAILED;
 }

@@ -10,6 +10,19 @@
 #define QUERY   "/ai.stigmer.agentic.skill.v1.SkillQueryController/"
 #define COMMAND "/ai.stigmer.agentic.skill.v1.SkillCommandController/"
 
+/* --- what is sent from files --- */
+
+static const struct load_file *file_of(const struct slot *s)
+{
+    return &s->load->files[s->number % s->load->o.n_files];
+}
+
+static void take_file(struct slot *s)
+{
+    s->fd = file_of(s)->fd;
+    s->file_len = file_of(s)->len;
+}
+
 /* --- gRPC --- */
 
 static void grpc_path(struct slot *s, const char *path)
@@ -145,9 +158,10 @@ static enum err make_same(struct slot *s, struct error *e)
 
 static enum err make_push_file(struct slot *s, struct error *e)
 {
-    s->fd = s->load->fd;
-    s->file_len = s->load->file_len;
-    return push_head(s, "file", s->file_len, e);
+    char name[40];
+    (void)snprintf(name, sizeof name, "file-%" PRIu64, s->number);
+    take_file(s);
+    return push_head(s, name, s->file_len, e);
 }
 
 /* Nine lookups of ten calls; of the rest four downloads for each push. */
@@ -185,8 +199,7 @@ static enum err make_put_file(struct slot *s, struct error *e)
     buf_addf(&s->text, "%s/%" PRIu64 ".zip", s->load->o.path, s->number);
     s->method = "PUT";
     s->path = buf_cstr(&s->text);
-    s->fd = s->load->fd;
-    s->file_len = s->load->file_len;
+    take_file(s);
     return buf_status(&s->text, e);
 }
 
@@ -261,14 +274,13 @@ static enum err make_registry_push(struct slot *s, struct error *e)
 
 static enum err make_registry_push_file(struct slot *s, struct error *e)
 {
-    const struct load *l = s->load;
+    const struct load_file *f = file_of(s);
     if (s->step == 0)
         return registry_begin(s);
     if (s->step == 2)
-        return registry_manifest(s, &l->file_digest, l->file_len, e);
-    s->fd = l->fd;
-    s->file_len = l->file_len;
-    return registry_put(s, &l->file_digest, e);
+        return registry_manifest(s, &f->digest, f->len, e);
+    take_file(s);
+    return registry_put(s, &f->digest, e);
 }
 
 /* --path is the blob's hash; operation number --first was the push. */

@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 #include <nghttp2/nghttp2.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -244,9 +245,17 @@ static enum err begin_operation(struct load *l, const struct op *op, int64_t due
 
 /* --- time --- */
 
+static volatile sig_atomic_t told_to_end;
+
+static void end_early(int sig)
+{
+    (void)sig;
+    told_to_end = 1;
+}
+
 static bool is_over(const struct load *l, int64_t due_ns)
 {
-    return l->o.calls ? l->n_due >= l->o.calls : due_ns >= l->end_ns;
+    return told_to_end || (l->o.calls ? l->n_due >= l->o.calls : due_ns >= l->end_ns);
 }
 
 /* Whatever has a slot. Before the start, as after it: that warms both sides. */
@@ -460,6 +469,7 @@ enum err load_run(struct load *l, struct error *e)
 {
     const struct op *op = op_find(str_c(l->o.op));
     buf_init(&l->first_failure, FAILURE_MAX);
+    (void)signal(SIGTERM, end_early);
     l->random = 0x9e3779b97f4a7c15 ^ l->o.first;
     l->next = l->o.first;
     enum err err = op->needs_hashes ? load_learn(l, e) : ERR_OK;

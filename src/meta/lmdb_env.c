@@ -139,7 +139,7 @@ static enum err open_env(struct lmdb *l, struct error *e)
 {
     int dead;
     unsigned flags = MDB_NOTLS | (l->base.read_only ? MDB_RDONLY : 0);
-    if (MUTANT(no_meta_fsync))
+    if (l->no_sync || MUTANT(no_meta_fsync))
         flags |= MDB_NOSYNC;
     if (MUTANT(no_meta_page_fsync))
         flags |= MDB_NOMETASYNC;

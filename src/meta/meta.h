@@ -41,6 +41,7 @@ enum {
 struct meta_lmdb_options {
     uint64_t map_size; /* address space reserved, the most the database can grow to; 0 = 64 GiB */
     bool read_only;    /* beside a running server; meta_write is refused */
+    bool no_sync;      /* commits are not durable: for what can be made again (bench/seed.c) */
 };
 
 /* A directory of files (LMDB); made with mode 0700, the files with 0600. options: NULL = defaults.

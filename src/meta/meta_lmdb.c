@@ -344,6 +344,7 @@ enum err meta_lmdb_new(const char *dir, const struct meta_lmdb_options *options,
     l->base = (struct meta_backend){.ops = &lmdb_ops, .read_only = o->read_only};
     l->fd = -1;
     l->map_size = o->map_size;
+    l->no_sync = o->no_sync;
     (void)pthread_mutex_init(&l->lock, NULL);
     (void)pthread_mutex_init(&l->room_lock, NULL);
     (void)pthread_cond_init(&l->changed, NULL);

@@ -1,15 +1,15 @@
 #!/usr/bin/python3
-"""The load generator: it does what it counts, and what fails is no number."""
+"""The load generator and the seeder: they do what they count, and what fails is no number."""
 
 import json
 
 from support import archives, tap, wire
 from support.check import check, contains, equal
-from support.paths import BUILD, discard, run, scratch
+from support.paths import BUILD, SERVER, discard, run, scratch
 from support.server import Server, free_port
 from support.tap import test
 
-LOAD = BUILD / "bench" / "bench_load"
+LOAD, SEED = BUILD / "bench" / "bench_load", BUILD / "bench" / "bench_seed"
 
 
 def start(address, *options):
@@ -118,6 +118,49 @@ def over_tls():
             equal(start(server.address(), "--tls", "check").returncode, 1)
     finally:
         discard(directory)
+
+
+@test
+def a_seeded_store_is_an_ordinary_one():
+    server = Server()
+    done = run(SEED, server.storage, server.db, "150", "8")
+    equal(done.returncode, 0, done.stderr)
+    told = json.loads(done.stdout)
+    equal((told["skills"], told["versions"]), (150, 1200))
+    equal(run(SERVER, "check", env=server.environment()).returncode, 0)
+    with server:
+        client = server.client()
+        equal(skills(client), 150)
+        equal(len(server.artifacts()), 1000)
+        hashes = [v.version_hash for v in client.versions("bench-000149").items]
+        equal(len(set(hashes)), 8)
+        for version in ("", "v8", client.resolve("bench-000149", "v8").status.version_hash):
+            newest = client.resolve("bench-000149", version)
+            equal((newest.spec.tag, newest.status.version_hash), ("v8", hashes[0]))
+        equal(archives.sha256(client.artifact(newest.status.artifact_storage_key)), hashes[0])
+        for op in ("latest", "tag", "hash", "download"):
+            equal(load(server, op, "--calls", "500", "--skills", "150", "--versions", "8")[op]["done"], 500)
+
+
+@test
+def more_versions_than_archives():
+    server = Server()
+    equal(run(SEED, server.storage, server.db, "1", "1100").returncode, 0)
+    with server:
+        equal(len(server.artifacts()), 1100)
+
+
+@test
+def the_seeder_touches_nothing_that_is_there():
+    with Server() as server:
+        server.client().push("Calc", archives.make())
+        before = server.stored_files()
+        done = run(SEED, server.storage, server.db, "1", "1")
+        equal(done.returncode, 1)
+        contains(done.stderr, "is there and not empty")
+        equal(server.stored_files(), before)
+    for words in ((), ("a", "b", "0", "1"), ("a", "b", "1", "x"), ("a", "b", "1", "1", "1")):
+        equal(run(SEED, *words).returncode, 2, words)
 
 
 @test
