@@ -20,7 +20,7 @@
 
 #define PIECE KIB(64)
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     (void)fprintf(stderr, "bench_bytes: %s\n", what);
     exit(1);

@@ -41,7 +41,7 @@ struct floor {
     struct histogram durations; /* under the lock */
 };
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     (void)fprintf(stderr, "bench_floor: %s\n", what);
     exit(1);

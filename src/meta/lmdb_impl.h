@@ -19,7 +19,7 @@ struct lmdb_txn;
 struct lmdb {
     struct meta_backend base;
     char *dir;
-    uint64_t map_size;           /* 0: what the file says */
+    uint64_t map_size; /* 0: what the file says */
     bool no_sync;
     MDB_env *env;                /* NULL: it could not be opened again */
     MDB_dbi dbis[META_N_TABLES]; /* LMDB_NO_TABLE: not there, which is as good as empty */
