@@ -1,5 +1,6 @@
 #include "base/pool.h"
 
+#include "base/metric.h"
 #include "base/thread.h"
 
 #include <stdlib.h>
@@ -117,6 +118,16 @@ enum err pool_submit(struct pool *p, struct job *job, struct error *e)
         return FAIL(e, ERR_RESOURCE_EXHAUSTED, "pool.full",
                     "the server is busy: %zu jobs wait already; try again", p->max_queued);
     return ERR_OK;
+}
+
+void pool_metrics(struct pool *p, struct buf *out)
+{
+    pthread_mutex_lock(&p->lock);
+    double queued = (double)p->n_queued, running = p->n_running;
+    pthread_mutex_unlock(&p->lock);
+    metric_one(out, "stigmer_worker_jobs_queued", "gauge", "Jobs that wait for a worker.", queued);
+    metric_one(out, "stigmer_worker_jobs_running", "gauge",
+               "Workers that compute; those that wait for the disk are not counted.", running);
 }
 
 void pool_free(struct pool *p)

@@ -12,6 +12,7 @@
 #ifndef STIGMER_BASE_POOL_H
 #define STIGMER_BASE_POOL_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/list.h"
 
@@ -32,6 +33,8 @@ enum err pool_submit(struct pool *p, struct job *job, struct error *e);
  * pool's they do nothing. wait_end does not wait: what is left of a job then is short. */
 void pool_wait_begin(void);
 void pool_wait_end(void);
+/* The families stigmer_worker_jobs_…. */
+void pool_metrics(struct pool *p, struct buf *out);
 /* Runs what is queued, then ends the threads. Nothing may be submitted meanwhile. NULL is fine. */
 void pool_free(struct pool *p);
 

@@ -4,6 +4,7 @@
 #include "base/sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <sched.h>
 #include <signal.h>
@@ -40,6 +41,53 @@ size_t sys_max_files(void)
     struct rlimit files;
     bool known = getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < SIZE_MAX;
     return known ? (size_t)files.rlim_cur : SIZE_MAX;
+}
+
+static enum err count_name(void *n, const char *name, struct error *e)
+{
+    (void)name, (void)e;
+    ++*(uint64_t *)n;
+    return ERR_OK;
+}
+
+static uint64_t count_files(void)
+{
+    struct error ignored;
+    uint64_t n = 0;
+    CLEANUP(sys_closep) int dir = -1;
+    if (sys_openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY, 0, &dir, &ignored) !=
+            ERR_OK ||
+        sys_each_name(dir, count_name, &n, &ignored) != ERR_OK || n == 0)
+        return 0;
+    return n - 1; /* the directory's own */
+}
+
+/* The second number of /proc/self/statm: pages (proc(5)). */
+static uint64_t resident_pages(void)
+{
+    char text[200];
+    size_t n;
+    struct error ignored;
+    str first, rest, pages;
+    uint64_t v = 0;
+    CLEANUP(sys_closep) int fd = -1;
+    if (sys_openat(AT_FDCWD, "/proc/self/statm", O_RDONLY, 0, &fd, &ignored) != ERR_OK ||
+        sys_read(fd, text, sizeof text, &n, &ignored) != ERR_OK)
+        return 0;
+    (void)str_cut(str_of(text, n), ' ', &first, &rest);
+    (void)str_cut(rest, ' ', &pages, &rest);
+    return str_to_u64(pages, &v) ? v : 0;
+}
+
+void sys_usage(struct sys_usage *ret)
+{
+    struct timespec cpu = {0};
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    *ret = (struct sys_usage){
+        .resident = resident_pages() * (uint64_t)sysconf(_SC_PAGESIZE),
+        .cpu_ns = (uint64_t)cpu.tv_sec * NS_PER_S + (uint64_t)cpu.tv_nsec,
+        .files = count_files(),
+    };
 }
 
 void sys_small_heap(void)

@@ -239,6 +239,7 @@ static enum err find_method(struct call *c, str path, struct error *e)
         return FAIL(e, ERR_UNIMPLEMENTED, "grpc.method", "unknown method %.*s",
                     STR_ARG(str_head(path, 256)));
     c->method = m->method;
+    c->method_number = (size_t)(m - c->server->methods);
     c->service = m->service;
     c->context.method = m->method->path;
     c->kind = m->kind;
@@ -381,6 +382,7 @@ void call_closed(struct call *c, uint32_t error)
     c->stream = NULL;
     drop(c);
     server_unlisten(c);
+    stats_add(c);
     log_call(c);
     call_unref(c);
 }

@@ -53,6 +53,7 @@ struct call {
     struct loop *loop;
     const struct call_kind *kind;
     const struct grpc_method *method; /* NULL: not a gRPC request, or an unknown method */
+    size_t method_number;             /* in the server's table */
     void *service;
     void *state; /* the kind's */
     struct grpc_context context;

@@ -252,6 +252,7 @@ static enum err build(struct grpc_server *s, const struct grpc_server_options *o
     };
     TRY(add_methods(s, o, e));
     TRY(add_services(s, e));
+    TRY(stats_new(s, e));
     TRY(symbols_new(s->descriptors, s->n_descriptors, &s->symbols, e));
     return h2_server_new(&h2, &s->h2, e);
 }
@@ -326,6 +327,7 @@ void grpc_server_free(struct grpc_server *s)
     free(s->methods);
     free(s->services);
     free((void *)s->ailing);
+    stats_free(s);
     pthread_cond_destroy(&s->no_jobs);
     pthread_mutex_destroy(&s->lock);
     free(s);

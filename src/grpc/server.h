@@ -115,6 +115,9 @@ void grpc_server_set_serving(struct grpc_server *s, bool serving);
 /* Sets the health of one service; that of "" is SERVING when all are. As long as the server as a
  * whole is not serving, none is. Unknown names change nothing. Any thread. */
 void grpc_server_set_service(struct grpc_server *s, str name, bool serving);
+/* The families stigmer_grpc_…, and those of the budgets and of h2_server_metrics. Until it is
+ * freed. */
+void grpc_server_metrics(struct grpc_server *s, struct buf *out);
 /* Health NOT_SERVING, then as h2_server_stop; calls on workers are waited for. */
 void grpc_server_stop(struct grpc_server *s, int64_t drain_ms);
 /* Stops it first when that has not been done, without draining. */

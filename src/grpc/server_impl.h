@@ -7,6 +7,7 @@
 #include "grpc/symbols.h"
 
 #include "base/ledger.h"
+#include "base/metric.h"
 
 #include <pthread.h>
 
@@ -22,6 +23,7 @@ struct grpc_server {
     str *services;        /* full names, sorted, each once */
     _Atomic bool *ailing; /* of each: NOT_SERVING */
     size_t n_services;
+    struct method_stats *stats[METRIC_STRIPES]; /* of each method, then of all unknown ones */
     _Atomic bool serving;
     _Atomic bool stopping; /* streams without an end of their own are to end */
     _Atomic bool stopped;  /* the loops have ended: what is left runs on the stopping thread */
@@ -30,6 +32,17 @@ struct grpc_server {
     size_t n_jobs;
     struct list listeners;
 };
+
+#define SERVER_N_CODES 17 /* gRPC's */
+
+struct method_stats {
+    struct counter codes[SERVER_N_CODES], bytes_in, bytes_out;
+    struct metric_buckets seconds;
+};
+enum err stats_new(struct grpc_server *s, struct error *e);
+void stats_free(struct grpc_server *s);
+/* A call has ended. */
+void stats_add(const struct call *c);
 
 /* The method of that path, or NULL. */
 const struct call_method *server_find(const struct grpc_server *s, str path);

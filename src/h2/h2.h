@@ -11,6 +11,7 @@
 #ifndef STIGMER_H2_H2_H
 #define STIGMER_H2_H2_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/ledger.h"
 #include "base/str.h"
@@ -133,6 +134,10 @@ enum err h2_server_start(struct h2_server *s, struct error *e);
  * drain_ms, then everything is closed. Returns when all loop threads ended. */
 void h2_server_stop(struct h2_server *s, int64_t drain_ms);
 void h2_server_free(struct h2_server *s);
+/* The families stigmer_connections… and stigmer_streams. */
+void h2_server_metrics(struct h2_server *s, struct buf *out);
+enum h2_budget { H2_BUDGET_WINDOWS, H2_BUDGET_ANSWERS, H2_BUDGET_FILES };
+struct ledger *h2_server_budget(struct h2_server *s, enum h2_budget which);
 
 /* --- client --- */
 

@@ -292,3 +292,35 @@ void h2_server_free(struct h2_server *s)
     (void)sem_destroy(&s->listeners_closed);
     free(s);
 }
+
+/* --- what is told of it --- */
+
+void h2_server_metrics(struct h2_server *s, struct buf *out)
+{
+    struct admit_counts counts;
+    admit_count(s->admit, &counts);
+    metric_one(out, "stigmer_connections", "gauge", "Open connections.",
+               (double)admit_total(s->admit));
+    metric_one(out, "stigmer_connections_accepted_total", "counter", "Connections taken.",
+               (double)counts.admitted);
+    metric_one(out, "stigmer_connections_refused_total", "counter",
+               "Connections closed at once, since there were too many.", (double)counts.refused);
+    metric_one(out, "stigmer_connections_cut_total", "counter",
+               "Connections ended for what their peer did; the log says why.",
+               (double)counter_get(&s->shared.cut));
+    metric_one(out, "stigmer_streams", "gauge", "Requests in progress on all connections.",
+               (double)ledger_used(&s->shared.streams));
+}
+
+struct ledger *h2_server_budget(struct h2_server *s, enum h2_budget which)
+{
+    switch (which) {
+    case H2_BUDGET_WINDOWS:
+        return &s->shared.windows;
+    case H2_BUDGET_ANSWERS:
+        return &s->shared.answers;
+    case H2_BUDGET_FILES:
+        break;
+    }
+    return &s->shared.files;
+}

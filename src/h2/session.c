@@ -171,6 +171,7 @@ void h2_conn_cut(struct h2_conn *hc, uint32_t code, const char *text)
     if (hc->phase == H2_CUT || !hc->conn)
         return;
     h2_guard_log(hc, "connection cut", text);
+    counter_add(&hc->env->shared->cut, 1);
     h2_conn_hello(hc); /* GOAWAY comes after SETTINGS */
     hc->phase = H2_CUT;
     (void)nghttp2_submit_goaway(hc->ng, NGHTTP2_FLAG_NONE,

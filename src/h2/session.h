@@ -17,6 +17,7 @@
 #ifndef STIGMER_H2_SESSION_H
 #define STIGMER_H2_SESSION_H
 
+#include "base/metric.h"
 #include "h2/h2.h"
 #include "h2/headers.h"
 #include "h2/limits.h"
@@ -38,6 +39,7 @@ struct h2_shared {
     struct ledger streams;    /* open streams */
     struct ledger answers;    /* bytes of memory */
     struct ledger files;      /* open for answers */
+    struct counter cut;       /* connections */
     _Atomic int memory_short; /* for how many kinds of room, each loop's, somebody waits */
     _Atomic int files_short;
     nghttp2_session_callbacks *callbacks;

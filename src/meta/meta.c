@@ -74,6 +74,11 @@ uint64_t meta_failures(const struct meta *m)
     return atomic_load(&m->writer.n_failures);
 }
 
+void meta_metrics(struct meta *m, struct buf *out)
+{
+    writer_metrics(&m->writer, out);
+}
+
 /* --- transactions --- */
 
 enum err meta_read_begin(struct meta *m, struct meta_txn *ret, struct error *e)

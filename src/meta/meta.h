@@ -16,6 +16,7 @@
 #define STIGMER_META_META_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/macro.h"
 #include "base/str.h"
@@ -62,6 +63,8 @@ void meta_close(struct meta *m);
 
 /* Whether changes are taken now. */
 bool meta_writable(const struct meta *m);
+/* The families stigmer_database_…; not of one opened read_only. */
+void meta_metrics(struct meta *m, struct buf *out);
 /* How often a commit has failed since the start. */
 uint64_t meta_failures(const struct meta *m);
 /* What meta_write (growing) or meta_write_freeing would answer at once: UNAVAILABLE while the

@@ -67,9 +67,12 @@ static enum err run_child(struct meta *m, struct meta_btxn *top, struct request 
     return err;
 }
 
-static enum err commit(struct writer *w, struct meta_btxn *top, struct error *e)
+static enum err commit(struct writer *w, struct meta_btxn *top, size_t n, struct error *e)
 {
+    int64_t began_ns = clock_mono_ns();
     enum err err = w->meta->backend->ops->commit(top, e);
+    metric_note(&w->commits, &metric_seconds, (uint64_t)(clock_mono_ns() - began_ns));
+    metric_note(&w->groups, &metric_sizes, n);
     if (err == ERR_OK || (err == ERR_RESOURCE_EXHAUSTED && e->sys == 0))
         return err;
     return recover_begin(w, e);
@@ -177,7 +180,7 @@ static enum err run_transaction(struct writer *w, struct batch *b, struct error 
     if (MUTANT(answer_before_commit))
         answer_too_early(b);
     if (b->n_ok > 0)
-        return commit(w, top, e);
+        return commit(w, top, b->n_ok, e);
     ops->abort(top);
     return ERR_OK;
 }
@@ -268,6 +271,24 @@ void writer_stop(struct writer *w)
     pthread_join(w->thread, NULL);
     pthread_cond_destroy(&w->more);
     pthread_mutex_destroy(&w->lock);
+}
+
+void writer_metrics(struct writer *w, struct buf *out)
+{
+    pthread_mutex_lock(&w->lock);
+    double queued = (double)w->n_queued;
+    pthread_mutex_unlock(&w->lock);
+    metric_one(out, "stigmer_database_changes_queued", "gauge", "Changes that wait for a commit.",
+               queued);
+    metric_one(out, "stigmer_database_commit_failures_total", "counter",
+               "Commits that have failed; the server is read-only until one succeeds.",
+               (double)atomic_load(&w->n_failures));
+    metric_family(out, "stigmer_database_commit_seconds", "histogram",
+                  "How long a commit takes, its fsync included.");
+    metric_histogram(out, "stigmer_database_commit_seconds", NULL, &metric_seconds, &w->commits);
+    metric_family(out, "stigmer_database_commit_changes", "histogram",
+                  "Changes that share a commit.");
+    metric_histogram(out, "stigmer_database_commit_changes", NULL, &metric_sizes, &w->groups);
 }
 
 /* --- callers --- */

@@ -12,6 +12,7 @@
 #define STIGMER_META_WRITER_H
 
 #include "base/list.h"
+#include "base/metric.h"
 #include "meta/backend.h"
 #include "meta/meta.h"
 
@@ -31,14 +32,16 @@ struct writer {
     bool stopping;
     _Atomic enum writer_state state;
     _Atomic uint64_t n_failures;
-    int64_t retry_at_ns; /* the writer's own */
-    bool must_reopen;    /* likewise: memory is not to be trusted */
+    struct metric_buckets commits, groups; /* seconds; changes in a commit */
+    int64_t retry_at_ns;                   /* the writer's own */
+    bool must_reopen;                      /* likewise: memory is not to be trusted */
 };
 
 enum err writer_start(struct writer *w, struct meta *m, const struct meta_limits *limits,
                       struct error *e);
 /* Runs what is queued, then ends the thread. */
 void writer_stop(struct writer *w);
+void writer_metrics(struct writer *w, struct buf *out);
 /* UNAVAILABLE when it is broken. */
 enum err writer_ready(const struct writer *w, struct error *e);
 /* meta_write, meta_write_freeing. */

@@ -20,6 +20,7 @@ struct admit {
     size_t total, max_total, max_per_address;
     uint64_t seed; /* so that nobody can choose addresses that share a bucket */
     struct address *buckets[BUCKETS];
+    struct admit_counts counts;
 };
 
 enum err admit_new(size_t max_total, size_t max_per_address, struct admit **ret, struct error *e)
@@ -106,8 +107,19 @@ enum err admit_enter(struct admit *a, const struct sys_address *peer, struct err
 {
     pthread_mutex_lock(&a->lock);
     enum err err = enter(a, peer, e);
+    if (err == ERR_OK)
+        a->counts.admitted++;
+    else
+        a->counts.refused++;
     pthread_mutex_unlock(&a->lock);
     return err;
+}
+
+void admit_count(struct admit *a, struct admit_counts *ret)
+{
+    pthread_mutex_lock(&a->lock);
+    *ret = a->counts;
+    pthread_mutex_unlock(&a->lock);
 }
 
 static void leave_address(struct admit *a, const struct sys_address *peer)

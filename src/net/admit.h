@@ -17,6 +17,11 @@ void admit_free(struct admit *a);
 enum err admit_enter(struct admit *a, const struct sys_address *peer, struct error *e);
 /* Once for each admit_enter that succeeded, with the same address. */
 void admit_leave(struct admit *a, const struct sys_address *peer);
+/* Since the start. */
+struct admit_counts {
+    uint64_t admitted, refused;
+};
+void admit_count(struct admit *a, struct admit_counts *ret);
 /* Connections admitted now. */
 size_t admit_total(struct admit *a);
 

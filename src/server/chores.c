@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/macro.h"
+#include "base/metric.h"
 #include "base/thread.h"
 #include "server/dbcheck.h"
 #include "server/stopper.h"
@@ -19,6 +20,9 @@ struct chores {
     struct stopper stopper;
     /* Of the thread: when what is to be done, monotonic; INT64_MAX: never. */
     int64_t gc_ns, scrub_ns;
+    struct counter gc_runs, gc_failures, gc_archives, gc_bytes;
+    _Atomic int64_t gc_ended_ns; /* since the epoch; 0: none has yet */
+    atomic_bool gc_running, scrub_running;
 };
 
 static bool is_stopping(void *arg)
@@ -32,8 +36,16 @@ static void collect_garbage(struct chores *c)
     struct error e;
     struct skill_gc_report r;
     const struct skill_gc o = {.stop = is_stopping, .ctx = c};
-    if (skill_gc(c->o.skills, &o, &r, &e) != ERR_OK)
+    atomic_store(&c->gc_running, true);
+    if (skill_gc(c->o.skills, &o, &r, &e) != ERR_OK) {
+        counter_add(&c->gc_failures, 1);
         log_warn("garbage not collected", LOG_ERROR_FIELDS(&e));
+    }
+    atomic_store(&c->gc_running, false);
+    counter_add(&c->gc_runs, 1);
+    counter_add(&c->gc_archives, r.archives);
+    counter_add(&c->gc_bytes, r.bytes);
+    atomic_store(&c->gc_ended_ns, clock_real_ns());
     if (r.archives)
         log_info("garbage collected", LOG_INT("archives", (int64_t)r.archives),
                  LOG_INT("bytes", (int64_t)r.bytes));
@@ -94,7 +106,9 @@ static void do_what_is_due(struct chores *c)
         c->gc_ns = in_seconds(c->o.gc_interval_s);
     }
     if (clock_mono_ns() >= c->scrub_ns) {
+        atomic_store(&c->scrub_running, true);
         enum err err = scrub(c);
+        atomic_store(&c->scrub_running, false);
         c->scrub_ns = scrub_due(c, err == ERR_OK ? 0 : FIRST_S);
     }
 }
@@ -108,6 +122,52 @@ static void *run(void *arg)
     while (stopper_wait(&c->stopper, MIN(c->gc_ns, c->scrub_ns)))
         do_what_is_due(c);
     return NULL;
+}
+
+/* --- what is told of them --- */
+
+static void gc_metrics(const struct chores *c, struct buf *out)
+{
+    metric_one(out, "stigmer_gc_running", "gauge", "1 while garbage is collected.",
+               atomic_load(&c->gc_running));
+    metric_one(out, "stigmer_gc_runs_total", "counter", "Collections since the start.",
+               (double)counter_get(&c->gc_runs));
+    metric_one(out, "stigmer_gc_failures_total", "counter", "Of these, those that ended early.",
+               (double)counter_get(&c->gc_failures));
+    metric_one(out, "stigmer_gc_archives_total", "counter", "Archives removed.",
+               (double)counter_get(&c->gc_archives));
+    metric_one(out, "stigmer_gc_bytes_total", "counter", "Bytes of these archives.",
+               (double)counter_get(&c->gc_bytes));
+    metric_one(out, "stigmer_gc_last_end_timestamp_seconds", "gauge",
+               "When the last collection ended; 0: none has since the start.",
+               (double)atomic_load(&c->gc_ended_ns) / NS_PER_S);
+}
+
+static void scrub_metrics(const struct chores *c, struct buf *out)
+{
+    struct error ignored;
+    struct skill_scrub_state st = {0};
+    (void)skill_scrub_state(c->o.skills, &st, &ignored);
+    metric_one(out, "stigmer_scrub_running", "gauge",
+               "1 while what is stored is read again to find damage.",
+               atomic_load(&c->scrub_running));
+    metric_one(out, "stigmer_scrub_pass_archives", "gauge",
+               "Archives read so far in the pass that is under way.", (double)st.archives);
+    metric_one(out, "stigmer_scrub_pass_damaged", "gauge", "Of these, those found damaged.",
+               (double)st.damaged);
+    metric_one(out, "stigmer_scrub_last_pass_archives", "gauge",
+               "Archives read in the last whole pass.", (double)st.last_archives);
+    metric_one(out, "stigmer_scrub_last_pass_damaged", "gauge",
+               "Damage that the last whole pass has found.", (double)st.last_damaged);
+    metric_one(out, "stigmer_scrub_last_end_timestamp_seconds", "gauge",
+               "When the last whole pass ended; 0: there was none.",
+               (double)st.completed_ns / NS_PER_S);
+}
+
+void chores_metrics(const struct chores *c, struct buf *out)
+{
+    gc_metrics(c, out);
+    scrub_metrics(c, out);
 }
 
 static void chores_free(struct chores *c)

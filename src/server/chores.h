@@ -5,6 +5,7 @@
 #ifndef STIGMER_SERVER_CHORES_H
 #define STIGMER_SERVER_CHORES_H
 
+#include "base/buf.h"
 #include "base/err.h"
 
 #include <stdint.h>
@@ -20,6 +21,8 @@ struct chores_options {
 
 /* What the options name must outlive it. */
 enum err chores_start(const struct chores_options *o, struct chores **ret, struct error *e);
+/* The families stigmer_gc_… and stigmer_scrub_…. */
+void chores_metrics(const struct chores *c, struct buf *out);
 /* Waits for the step that is under way; NULL is fine. */
 void chores_stop(struct chores *c);
 

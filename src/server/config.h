@@ -21,7 +21,9 @@ struct config_listen {
 
 struct config {
     struct arena arena;
-    uint16_t port; /* 0 = any */
+    uint16_t port;         /* 0 = any */
+    uint16_t metrics_port; /* 0 = none */
+    struct config_listen metrics_listen;
     struct config_listen listen;
     char *db_path, *storage_path;             /* "~" is expanded */
     uint32_t gc_interval_s, scrub_interval_s; /* 0 = never */

@@ -12,6 +12,7 @@
 #include "server/dbcheck.h"
 #include "server/keeper.h"
 #include "server/lock.h"
+#include "server/metrics.h"
 #include "skill/skill.h"
 #include "store/store.h"
 
@@ -47,6 +48,7 @@ struct server {
     struct grpc_server *grpc;
     struct keeper *keeper;
     struct chores *chores;
+    struct metrics *metrics;
     uint16_t port;
     struct buf addresses;
 };
@@ -139,6 +141,30 @@ static enum err do_chores(struct server *s, struct error *e)
     return chores_start(&o, &s->chores, e);
 }
 
+/* --- metrics --- */
+
+static void write_metrics(void *ctx, struct buf *out)
+{
+    const struct server *s = ctx;
+    grpc_server_metrics(s->grpc, out);
+    pool_metrics(s->workers, out);
+    meta_metrics(s->meta, out);
+    store_metrics(s->store, out);
+    chores_metrics(s->chores, out);
+}
+
+/* All that is told of is there, and outlives them. */
+static enum err show_metrics(struct server *s, struct error *e)
+{
+    const struct config *c = s->config;
+    const struct metrics_options o = {.addresses = (const char *const *)c->metrics_listen.addresses,
+                                      .n_addresses = c->metrics_listen.n,
+                                      .port = c->metrics_port,
+                                      .write = write_metrics,
+                                      .ctx = s};
+    return c->metrics_port ? metrics_start(&o, &s->metrics, e) : ERR_OK;
+}
+
 static enum err listen_on(struct server *s, const char *address, struct error *e)
 {
     uint16_t want = s->port ? s->port : s->config->port;
@@ -173,8 +199,9 @@ static enum err start(struct server *s, struct error *e)
     TRY(make_grpc(s, e));
     TRY(keep(s, e));
     TRY(listen_all(s, e));
-    TRY(grpc_server_start(s->grpc, e));
     TRY(do_chores(s, e));
+    TRY(show_metrics(s, e));
+    TRY(grpc_server_start(s->grpc, e));
     grpc_server_set_serving(s->grpc, true);
     return ERR_OK;
 }
@@ -222,6 +249,7 @@ void server_free(struct server *s)
         return;
     if (s->grpc)
         grpc_server_stop(s->grpc, 0);
+    metrics_stop(s->metrics);
     chores_stop(s->chores);
     keeper_stop(s->keeper);
     grpc_server_free(s->grpc);

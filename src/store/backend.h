@@ -15,6 +15,7 @@
 #ifndef STIGMER_STORE_BACKEND_H
 #define STIGMER_STORE_BACKEND_H
 
+#include "base/metric.h"
 #include "base/sys.h"
 #include "store/seen.h"
 #include "store/store.h"
@@ -93,7 +94,8 @@ struct store {
     const struct store_ops *ops;
     struct seen *seen; /* what was verified */
     struct store_reserve reserve;
-    atomic_bool broken; /* a write has failed: no changes until a probe succeeds */
+    atomic_bool broken;          /* a write has failed: no changes until a probe succeeds */
+    struct metric_buckets syncs; /* seconds of each fsync */
 };
 
 /* Fills the base of a backend. RESOURCE_EXHAUSTED when memory is out. */

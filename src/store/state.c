@@ -100,3 +100,13 @@ enum err store_check_room(struct store *s, struct error *e)
         return fail_full(e);
     return ERR_OK;
 }
+
+void store_metrics(const struct store *s, struct buf *out)
+{
+    metric_family(out, "stigmer_storage_fsync_seconds", "histogram",
+                  "How long each fsync of an archive or its directory takes.");
+    metric_histogram(out, "stigmer_storage_fsync_seconds", NULL, &metric_seconds, &s->syncs);
+    metric_one(out, "stigmer_storage_writable", "gauge",
+               "1 while the storage takes changes, 0 after a write has failed.",
+               !atomic_load(&s->broken));
+}

@@ -14,6 +14,7 @@
 #ifndef STIGMER_STORE_STORE_H
 #define STIGMER_STORE_STORE_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "digest/sha256.h"
 
@@ -39,6 +40,8 @@ enum err store_ready(const struct store *s, struct error *e);
 /* RESOURCE_EXHAUSTED ("the server's storage is full") when what is left free is less than the
  * reserve. store_spool and spool_write ask it; so does whoever wants to refuse earlier. */
 enum err store_check_room(struct store *s, struct error *e);
+/* The families stigmer_storage_…. */
+void store_metrics(const struct store *s, struct buf *out);
 /* Tries whether the disk takes writes again; when it does, changes are taken again. It is tried
  * right after a failure; after that whoever looks after the store calls this now and then. */
 enum err store_recover(struct store *s, struct error *e);

@@ -1,6 +1,7 @@
 /* Artifacts as files: dir/skills/<hash>.zip, and dir/quarantine/ for what was damaged. */
 #include "base/clock.h"
 #include "base/macro.h"
+#include "base/metric.h"
 #include "base/mutant.h"
 #include "base/pool.h"
 #include "base/sys.h"
@@ -62,11 +63,13 @@ static enum err open_dir(int dirfd, int *ret_fd, struct error *e)
     return sys_openat(dirfd, ".", O_DIRECTORY | O_RDONLY, 0, ret_fd, e);
 }
 
-static enum err sync_fd(int fd, struct error *e)
+static enum err sync_fd(struct fs_store *fs, int fd, struct error *e)
 {
+    int64_t began_ns = clock_mono_ns();
     pool_wait_begin();
     enum err err = sys_fsync(fd, e);
     pool_wait_end();
+    metric_note(&fs->base.syncs, &metric_seconds, (uint64_t)(clock_mono_ns() - began_ns));
     return err;
 }
 
@@ -89,8 +92,7 @@ static enum err fs_spool_write(struct store *s, int fd, const void *p, size_t le
 
 static enum err fs_spool_sync(struct store *s, int fd, struct error *e)
 {
-    (void)s;
-    return MUTANT(no_file_fsync) ? ERR_OK : sync_fd(fd, e);
+    return MUTANT(no_file_fsync) ? ERR_OK : sync_fd(fs_of(s), fd, e);
 }
 
 static enum err fs_publish(struct store *s, int fd, uint64_t len, const struct digest *d,
@@ -103,7 +105,7 @@ static enum err fs_publish(struct store *s, int fd, uint64_t len, const struct d
     TRY(open_dir(fs_of(s)->skills, &dir, e));
     TRY(sys_link_fd(fd, dir, name, e));
     /* A failure leaves the name: another thread may have found it, made it durable and answered. */
-    return MUTANT(no_directory_fsync) ? ERR_OK : sync_fd(dir, e);
+    return MUTANT(no_directory_fsync) ? ERR_OK : sync_fd(fs_of(s), dir, e);
 }
 
 /* For what cannot be opened: the version of the directory entry itself. */
@@ -162,8 +164,8 @@ static enum err fs_persist(struct store *s, const struct artifact *a, struct err
 {
     CLEANUP(sys_closep) int dir = -1;
     TRY(open_dir(fs_of(s)->skills, &dir, e));
-    TRY(sync_fd(a->fd, e));
-    TRY(sync_fd(dir, e));
+    TRY(sync_fd(fs_of(s), a->fd, e));
+    TRY(sync_fd(fs_of(s), dir, e));
     /* A write-back that failed leaves clean pages that the disk never got. */
     sys_drop_cache(a->fd);
     return ERR_OK;
@@ -171,6 +173,7 @@ static enum err fs_persist(struct store *s, const struct artifact *a, struct err
 
 /* An artifact on its way to quarantine/, under a name that tells when. */
 struct aside {
+    struct fs_store *fs;
     int dir, lock; /* skills/; quarantine/, locked */
     char name[NAME_LEN + 1], to[NAME_LEN + 24];
 };
@@ -190,6 +193,7 @@ static enum err aside_begin(struct aside *a, struct fs_store *fs, const struct d
 {
     char hex[SHA256_HEX_LEN + 1];
     struct blob_version now;
+    a->fs = fs;
     TRY(open_dir(fs->quarantine, &a->lock, e));
     TRY(sys_lock(a->lock, e));
     TRY(fs_head(&fs->base, d, &now, e));
@@ -203,8 +207,8 @@ static enum err aside_begin(struct aside *a, struct fs_store *fs, const struct d
 
 static enum err aside_sync(const struct aside *a, struct error *e)
 {
-    TRY(sync_fd(a->lock, e));
-    return sync_fd(a->dir, e);
+    TRY(sync_fd(a->fs, a->lock, e));
+    return sync_fd(a->fs, a->dir, e);
 }
 
 static enum err fs_quarantine(struct store *s, const struct digest *d,
@@ -245,8 +249,8 @@ static enum err fs_probe(struct store *s, struct error *e)
     TRY(open_dir(fs_of(s)->skills, &dir, e));
     TRY(sys_open_tmp(dir, &fd, e));
     TRY(sys_pwrite_full(fd, probe_text, sizeof probe_text, 0, e));
-    TRY(sync_fd(fd, e));
-    TRY(sync_fd(dir, e));
+    TRY(sync_fd(fs_of(s), fd, e));
+    TRY(sync_fd(fs_of(s), dir, e));
     sys_drop_cache(fd);
     TRY(sys_pread_full(fd, got, sizeof got, 0, e));
     if (memcmp(got, probe_text, sizeof got) != 0)
@@ -297,7 +301,7 @@ static enum err fs_remove(struct store *s, const struct digest *d, struct error 
     name_of(d, name);
     TRY(open_dir(fs_of(s)->skills, &dir, e));
     TRY(sys_unlinkat(dir, name, 0, e));
-    return sync_fd(dir, e);
+    return sync_fd(fs_of(s), dir, e);
 }
 
 /* A description of its own, so that it is a lock of its own. */
@@ -370,7 +374,7 @@ static enum err open_dirs(struct fs_store *fs, const char *dir, struct error *e)
     TRY(open_own_dir(fs->top, "quarantine", &fs->quarantine, e));
     TRY(try_spool(fs, e));
     TRY(open_lock(fs, &lock, e)); /* made here, so that who only reads can hold it, too */
-    return sync_fd(fs->top, e);
+    return sync_fd(fs, fs->top, e);
 }
 
 enum err store_open_fs(const char *dir, struct store **ret, struct error *e)

@@ -1,6 +1,7 @@
 """What /proc says about a process."""
 
 import os
+import socket
 from pathlib import Path
 
 
@@ -44,6 +45,20 @@ def unlinked_files(pid, below):
 
 def sockets(pid):
     return [t for t in open_files(pid).values() if t.startswith("socket:")]
+
+
+def listening(pid):
+    """The addresses it listens on: [(host, port)...], sorted."""
+    mine, found = set(sockets(pid)), []
+    for table, family, size in (("tcp", socket.AF_INET, 4), ("tcp6", socket.AF_INET6, 16)):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] != "0A" or f"socket:[{fields[9]}]" not in mine:
+                continue
+            host, port = fields[1].split(":")
+            words = [int(host[i:i + 8], 16).to_bytes(4, "little") for i in range(0, 2 * size, 8)]
+            found.append((socket.inet_ntop(family, b"".join(words)), int(port, 16)))
+    return sorted(found)
 
 
 def threads(pid):
