@@ -15,7 +15,7 @@ worker_processes 2;
 events {{ worker_connections 1024; }}
 http {{
     access_log off;
-    sendfile on;
+    sendfile {sendfile};
     keepalive_requests 100000000;
     client_max_body_size 200m;
     client_body_temp_path {dir}/body;
@@ -85,13 +85,17 @@ class Nginx(Peer):
 
     program, package = "nginx", "nginx-light"
 
+    def __init__(self, certificate=None, sendfile=True):
+        super().__init__(certificate)
+        self.sendfile = "on" if sendfile else "off"
+
     def command(self):
         tls = self.certificate
         more = f"ssl_certificate {tls.cert}; ssl_certificate_key {tls.key};" if tls else ""
         self.dir.chmod(0o755)  # its workers are nobody when it is started by root
         (self.dir / "files").chmod(0o777)
         config = self.dir / "nginx.conf"
-        config.write_text(NGINX.format(dir=self.dir, port=self.port, listen="ssl" if tls else "", more=more))
+        config.write_text(NGINX.format(dir=self.dir, port=self.port, sendfile=self.sendfile, listen="ssl" if tls else "", more=more))
         return ["nginx", "-p", self.dir, "-c", config]
 
 
