@@ -23,7 +23,6 @@ enum {
     MAX_LOOPS = 8,
     /* Few workers compute at a time, so that the loops get their turn; pushes that wait for the
      * disk are many, since those that wait together share an fsync (group commit). */
-    ACTIVE_PER_CPU = 2,
     MAX_ACTIVE = 32,
     WORKERS = 64,
     MAX_QUEUED = 16384, /* as many calls as the transport lets in */
@@ -81,7 +80,7 @@ static enum err load_tls(struct server *s, struct error *e)
 
 static enum err make_service(struct server *s, struct error *e)
 {
-    unsigned n_active = clamp(sys_n_cpus() * ACTIVE_PER_CPU, 2, MAX_ACTIVE);
+    unsigned n_active = clamp(sys_n_cpus(), 2, MAX_ACTIVE);
     TRY(pool_new("worker", n_active, WORKERS, MAX_QUEUED, &s->workers, e));
     TRY(skill_service_new(s->store, s->meta, s->workers, NULL, &s->skills, e));
     s->api = (struct api){.skills = s->skills, .store = s->store};
