@@ -294,7 +294,7 @@ enum err sys_wait_any(struct sys_wait *w, size_t n, int64_t timeout_ms, struct e
     struct pollfd p[WAITS_MAX];
     n = MIN(n, (size_t)WAITS_MAX);
     for (size_t i = 0; i < n; i++)
-        p[i] = (struct pollfd){.fd = w[i].fd, .events = POLLIN};
+        p[i] = (struct pollfd){.fd = w[i].fd, .events = w[i].write ? POLLOUT : POLLIN};
     int got = poll(p, n, (int)MIN(MAX(timeout_ms, 0), INT32_MAX));
     if (got < 0 && errno != EINTR)
         return CHILD_FAIL(e, "poll");

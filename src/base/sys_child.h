@@ -66,7 +66,8 @@ int sys_signal_take(int fd);
 
 struct sys_wait {
     int fd;     /* -1 = not looked at */
-    bool ready; /* out: data, the end or an error */
+    bool write; /* whether it takes bytes (a pipe: PIPE_BUF of them), not whether it has some */
+    bool ready; /* out: that, the end or an error */
 };
 /* Until one of them is ready or the time is over. */
 enum err sys_wait_any(struct sys_wait *w, size_t n, int64_t timeout_ms, struct error *e);

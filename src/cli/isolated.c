@@ -327,6 +327,8 @@ enum err isolated_run(struct cli *c, struct error *e)
     x.sandbox.place = x.place;
     x.sandbox.write = c->args.json ? capture : pass_on;
     x.sandbox.ctx = c->args.json ? (void *)&x : (void *)c;
+    x.sandbox.to[SANDBOX_OUT] = c->args.json ? -1 : fileno(c->out.f);
+    x.sandbox.to[SANDBOX_ERR] = c->args.json ? -1 : fileno(c->err.f);
     if (!c->args.json)
         show_needs(&x, &c->err);
     TRY(sandbox_run(&x.sandbox, &x.result, e));

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -37,6 +38,7 @@ struct run {
     struct etc etc;
     struct cgroup cgroup;
     int streams[N_STREAMS]; /* read ends; -1 = ended */
+    bool unread[N_STREAMS]; /* there is something, but nobody takes it at the moment */
     int status;             /* what bubblewrap tells */
     int arguments;
     int block; /* while nothing is written here, the command is not started */
@@ -370,7 +372,7 @@ static void watch(struct run *r)
 /* At most `output` bytes are passed on. */
 static enum err take_output(struct run *r, int which, struct error *e)
 {
-    char bytes[KIB(64)];
+    char bytes[PIPE_BUF];
     size_t n;
     uint64_t *written = &r->result->written[which];
     TRY(sys_read(r->streams[which], bytes, sizeof bytes, &n, e));
@@ -388,20 +390,36 @@ static enum err take_output(struct run *r, int which, struct error *e)
     return r->s->write(r->s->ctx, which == OUT ? SANDBOX_OUT : SANDBOX_ERR, str_of(bytes, pass), e);
 }
 
+/* What is waited for before bytes are passed on: first that there are some, then that they are
+ * taken. */
+static struct sys_wait wait_of(const struct run *r, int which)
+{
+    if (r->unread[which])
+        return (struct sys_wait){.fd = r->s->to[which], .write = true};
+    return (struct sys_wait){.fd = r->streams[which]};
+}
+
+static enum err pass_output(struct run *r, int which, struct error *e)
+{
+    struct sys_wait w = {.fd = r->s->to[which], .write = true};
+    if (w.fd >= 0)
+        TRY(sys_wait_any(&w, 1, 0, e));
+    r->unread[which] = w.fd >= 0 && !w.ready;
+    return r->unread[which] ? ERR_OK : take_output(r, which, e);
+}
+
 /* Until bubblewrap has ended and all that was written is taken. */
 static enum err attend(struct run *r, struct error *e)
 {
     bool ended = false;
     while (!ended || r->streams[OUT] >= 0 || r->streams[ERR] >= 0) {
-        struct sys_wait w[] = {{.fd = r->streams[OUT]},
-                               {.fd = r->streams[ERR]},
-                               {.fd = ended ? -1 : r->pidfd},
-                               {.fd = r->signals}};
+        struct sys_wait w[] = {
+            wait_of(r, OUT), wait_of(r, ERR), {.fd = ended ? -1 : r->pidfd}, {.fd = r->signals}};
         TRY(sys_wait_any(w, ARRAY_SIZE(w), WATCH_MS, e));
         if (w[OUT].ready)
-            TRY(take_output(r, OUT, e));
+            TRY(pass_output(r, OUT, e));
         if (w[ERR].ready)
-            TRY(take_output(r, ERR, e));
+            TRY(pass_output(r, ERR, e));
         ended = ended || w[2].ready;
         if (w[3].ready)
             take_signal(r);

@@ -62,8 +62,11 @@ struct sandbox {
     bool network;      /* the host's */
     bool best_effort;  /* run also when something cannot be enforced */
     struct sandbox_limits limits;
-    /* Takes what the command writes, as it comes. An error ends the run. */
+    /* Takes what the command writes, as it comes, at most PIPE_BUF bytes. An error ends the run. */
     enum err (*write)(void *ctx, enum sandbox_stream stream, str bytes, struct error *e);
+    /* Where it writes them to, so that it is called only when that would not wait: the limits hold
+     * also while nobody reads. -1 = it never waits. */
+    int to[2];
     void *ctx;
 };
 

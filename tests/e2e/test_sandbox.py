@@ -324,6 +324,22 @@ def its_output():
 
 
 @test
+def while_nobody_reads():
+    """The limits hold, and what was written is there for who reads later."""
+    for agent, ref in agents():
+        for number, stream in enumerate(("", " >&2")):
+            marker = f"unread {number}"
+            script = f": {marker}; head -c 300000 /dev/zero{stream}; while :; do sleep 0.1; done"
+            running = agent.start("agent", "exec", "--time", "1", ref, "--", "sh", "-c", script)
+            eventually(lambda: processes(f"^sh -c : {marker}") > 0, 30, "it runs")  # pylint: disable=cell-var-from-loop
+            eventually(lambda: processes(f"^sh -c : {marker}") == 0, 10, "it is ended")  # pylint: disable=cell-var-from-loop
+            check(running.poll() is None, "and its output waits")
+            written = running.communicate(timeout=30)[number]
+            check(written.count(b"\0") >= 120000, "two pipes full: that of the sandbox, and ours")
+            equal(running.returncode, 124)
+
+
+@test
 def nothing_is_left_of_a_limit():
     """No cgroup, also not of a caller that was killed: the next one removes it."""
     agent = Agent(server)
