@@ -187,6 +187,8 @@ static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void 
     struct h2_conn *hc = arg;
     (void)ng;
     bool empty = hd->length == 0 && !(hd->flags & NGHTTP2_FLAG_END_STREAM);
+    if (hd->type == NGHTTP2_DATA)
+        hc->frame_left = hd->length;
     if (hd->type != NGHTTP2_DATA || empty)
         h2_guard_idle_frame(hc);
     return go_on(hc);
@@ -211,12 +213,13 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const u
 {
     struct h2_conn *hc = arg;
     struct h2_stream *s = find(hc, id);
+    hc->frame_left -= MIN(len, hc->frame_left);
     if (!s)
         return nghttp2_session_consume_connection(ng, len) == 0 ? go_on(hc)
                                                                 : NGHTTP2_ERR_CALLBACK_FAILURE;
     s->received += len;
     s->held += len;
-    s->ending = flags & NGHTTP2_FLAG_END_STREAM;
+    s->ending = flags & NGHTTP2_FLAG_END_STREAM && hc->frame_left == 0;
     h2_guard_progress(hc);
     if (s->stop)
         h2_stream_consume(s, len);

@@ -54,7 +54,8 @@ typedef size_t h2_read_fn(void *ctx, char *to, size_t cap, enum h2_more *ret_mor
 void h2_stream_set_user(struct h2_stream *s, void *user);
 void *h2_stream_user(const struct h2_stream *s);
 struct loop *h2_stream_loop(const struct h2_stream *s);
-/* From inside on_data: on_end follows with the frame that these bytes are of. */
+/* From inside on_data: these are the last bytes; on_end follows before anything more is read from
+ * the connection. */
 bool h2_stream_is_ending(const struct h2_stream *s);
 /* "127.0.0.1:51234" or "[::1]:51234"; valid as long as the stream. */
 str h2_stream_peer(const struct h2_stream *s);

@@ -110,6 +110,7 @@ struct h2_conn {
     bool data_written; /* mem_send has put DATA into `out` */
     bool finished;     /* conn_finish was called */
     size_t n_preface;  /* bytes of it that have been compared */
+    size_t frame_left; /* bytes of the DATA frame that is coming in, with its padding */
     str piece;         /* of nghttp2's output, not yet copied */
     char *out;         /* fill's target, during fill */
     size_t out_len, out_cap;
@@ -150,7 +151,7 @@ struct h2_stream {
     bool reading;             /* inside read */
     bool trailers;            /* are submitted */
     bool remote_end, local_end;
-    bool ending; /* the DATA frame that is coming in has END_STREAM */
+    bool ending; /* the last bytes have come in: END_STREAM, and nothing of its frame is left */
     bool stop;   /* stop_reading was called: what still comes is dropped */
     bool gone;   /* on_close is due, with gone_error */
     uint32_t gone_error;
