@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE };
 
@@ -139,24 +138,21 @@ static enum err run(struct load *l, struct error *e)
 
 int main(int argc, char **argv)
 {
-    struct load *l = calloc(1, sizeof *l); /* the histograms are large */
+    static struct load l; /* the histograms are large */
     struct error e;
-    if (!l)
-        return EXIT_FAILED;
     for (size_t i = 0; i < LOAD_MAX_FILES; i++)
-        l->files[i].fd = -1;
-    if (!read_options(&l->o, argc, argv))
+        l.files[i].fd = -1;
+    if (!read_options(&l.o, argc, argv))
         return fail_usage("an option is unknown or its value is not possible");
-    const struct op *op = l->o.op ? op_find(str_c(l->o.op)) : NULL;
-    if (!op || !l->o.target)
+    const struct op *op = l.o.op ? op_find(str_c(l.o.op)) : NULL;
+    if (!op || !l.o.target)
         return fail_usage("one operation and --target are needed");
-    if ((op->needs_file && !l->o.n_files) || (op->needs_path && !l->o.path))
+    if ((op->needs_file && !l.o.n_files) || (op->needs_path && !l.o.path))
         return fail_usage("this operation needs --file or --path");
-    enum err err = run(l, &e);
+    enum err err = run(&l, &e);
     if (err != ERR_OK)
         (void)fprintf(stderr, "bench_load: %s\n", e.msg);
     for (size_t i = 0; i < LOAD_MAX_FILES; i++)
-        sys_closep(&l->files[i].fd);
-    free(l);
+        sys_closep(&l.files[i].fd);
     return err == ERR_OK ? EXIT_OK : EXIT_FAILED;
 }
