@@ -1,7 +1,6 @@
 #include "base/pool.h"
 
 #include "base/metric.h"
-#include "base/sys_host.h"
 #include "base/thread.h"
 
 #include <stdlib.h>
@@ -44,7 +43,6 @@ static struct job *next_job(struct pool *p)
 static void *worker(void *arg)
 {
     struct pool *p = mine = arg;
-    sys_yield_to_others();
     pthread_mutex_lock(&p->lock);
     for (struct job *j = next_job(p); j; j = next_job(p)) {
         pthread_mutex_unlock(&p->lock);

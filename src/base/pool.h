@@ -4,8 +4,8 @@
  * Model: whole objects are handed over, never shared: after pool_submit succeeded the job and what
  * it points at belong to the worker until job->run hands them on (typically by posting them back
  * to the loop that owns the connection). Jobs start in order of submission.
- * Of the threads only n_active run jobs at a time, and at a lower priority, so that computing does
- * not crowd out the loops; one whose job waits for the disk or for another thread says so, and the
+ * Of the threads only n_active run jobs at a time, so that computing does not crowd out the loops;
+ * one whose job waits for the disk or for another thread says so, and the
  * next job starts meanwhile.
  * Threads: pool_submit from any thread. Errors: a full queue is RESOURCE_EXHAUSTED: back-pressure.
  */

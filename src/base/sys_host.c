@@ -31,11 +31,6 @@ enum err sys_harden(struct error *e)
     return ERR_OK;
 }
 
-void sys_yield_to_others(void)
-{
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), 10);
-}
-
 bool sys_has_seccomp(void)
 {
     return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;

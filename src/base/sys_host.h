@@ -1,7 +1,6 @@
 /*
  * The server's own process: hardening, limits, signals, and what the host offers.
- * Errors: as sys.h. To be called while there is only one thread; sys_usage and
- * sys_yield_to_others at any time.
+ * Errors: as sys.h. To be called while there is only one thread; sys_usage at any time.
  */
 #ifndef STIGMER_BASE_SYS_HOST_H
 #define STIGMER_BASE_SYS_HOST_H
@@ -12,8 +11,6 @@
 /* New files are private (umask 077), a crash dumps no memory, no program run from here gains
  * privileges, and as many descriptors may be open as the host allows. */
 enum err sys_harden(struct error *e);
-/* The calling thread gives way to the process's others: nice(2) by 10. */
-void sys_yield_to_others(void);
 /* Whether this kernel can filter system calls. */
 bool sys_has_seccomp(void);
 /* Descriptors this process may have, at most SIZE_MAX. */

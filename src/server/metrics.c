@@ -7,6 +7,7 @@
 #include "base/sys_host.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <stdlib.h>
@@ -16,6 +17,35 @@
 #define IDLE_S        10
 #define REQUEST_BYTES KIB(16) /* of a request's head, and buffers */
 #define LISTEN_MAX    8
+
+/* Loaded only when metrics are wanted: it brings GnuTLS and eight more libraries, 2.5 MB that are
+ * resident at once and a second TLS library in the process, for what most servers do not use. */
+#define LIBRARY "libmicrohttpd.so.12"
+#define FUNCTIONS(X)                                                                               \
+    X(MHD_start_daemon)                                                                            \
+    X(MHD_stop_daemon)                                                                             \
+    X(MHD_create_response_from_buffer)                                                             \
+    X(MHD_add_response_header)                                                                     \
+    X(MHD_queue_response)                                                                          \
+    X(MHD_destroy_response)
+
+static struct {
+#define X(name) __typeof__(name) *name;
+    FUNCTIONS(X)
+#undef X
+} mhd;
+
+static enum err load_library(struct error *e)
+{
+    void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL); /* stays until the process ends */
+    bool whole = library != NULL;
+#define X(name) whole = whole && (*(void **)(void *)&mhd.name = dlsym(library, #name));
+    FUNCTIONS(X)
+#undef X
+    return whole ? ERR_OK
+                 : FAIL(e, ERR_FAILED_PRECONDITION, "metrics.library",
+                        "METRICS_PORT needs " LIBRARY ": install the package libmicrohttpd12");
+}
 
 struct metrics {
     struct metrics_options o;
@@ -50,7 +80,7 @@ static struct MHD_Response *make_text(const struct metrics *m)
     process_metrics(m, &b);
     if (b.failed)
         return NULL;
-    return MHD_create_response_from_buffer(b.len, b.p, MHD_RESPMEM_MUST_COPY);
+    return mhd.MHD_create_response_from_buffer(b.len, b.p, MHD_RESPMEM_MUST_COPY);
 }
 
 static enum MHD_Result answer(struct MHD_Connection *c, unsigned status, const char *type,
@@ -58,19 +88,19 @@ static enum MHD_Result answer(struct MHD_Connection *c, unsigned status, const c
 {
     if (!r)
         return MHD_NO;
-    (void)MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    (void)mhd.MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        (void)MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-    enum MHD_Result result = MHD_queue_response(c, status, r);
-    MHD_destroy_response(r);
+        (void)mhd.MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    enum MHD_Result result = mhd.MHD_queue_response(c, status, r);
+    mhd.MHD_destroy_response(r);
     return result;
 }
 
 static enum MHD_Result refuse(struct MHD_Connection *c, unsigned status, const char *text)
 {
     return answer(c, status, "text/plain; charset=utf-8",
-                  MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text,
-                                                  MHD_RESPMEM_PERSISTENT));
+                  mhd.MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text,
+                                                      MHD_RESPMEM_PERSISTENT));
 }
 
 /* Called when the head has come, and again for each piece of a body, which nobody wants. */
@@ -131,11 +161,11 @@ static enum err listen_on(struct metrics *m, const char *text, struct error *e)
     if (a.any.sa_family == AF_INET6)
         flags |= MHD_USE_IPv6;
     errno = 0;
-    struct MHD_Daemon *d =
-        MHD_start_daemon(flags, m->o.port, NULL, NULL, on_request, m, MHD_OPTION_SOCK_ADDR, &a.any,
-                         MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
-                         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
-                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES, MHD_OPTION_END);
+    struct MHD_Daemon *d = mhd.MHD_start_daemon(
+        flags, m->o.port, NULL, NULL, on_request, m, MHD_OPTION_SOCK_ADDR, &a.any,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES,
+        MHD_OPTION_END);
     if (!d)
         return fail_start(&m->o, text, errno, e);
     m->daemons[m->n_daemons++] = d;
@@ -149,7 +179,7 @@ enum err metrics_start(const struct metrics_options *o, struct metrics **ret, st
         return FAIL_NOMEM(e);
     m->o = *o;
     m->started_s = (double)clock_real_ns() / NS_PER_S;
-    enum err err = ERR_OK;
+    enum err err = load_library(e);
     for (size_t i = 0; i < MIN(o->n_addresses, (size_t)LISTEN_MAX) && err == ERR_OK; i++)
         err = listen_on(m, o->addresses[i], e);
     if (err != ERR_OK) {
@@ -165,6 +195,6 @@ void metrics_stop(struct metrics *m)
     if (!m)
         return;
     while (m->n_daemons)
-        MHD_stop_daemon(m->daemons[--m->n_daemons]);
+        mhd.MHD_stop_daemon(m->daemons[--m->n_daemons]);
     free(m);
 }

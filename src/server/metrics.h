@@ -20,7 +20,8 @@ struct metrics_options {
     void (*write)(void *ctx, struct buf *out);
     void *ctx;
 };
-/* ALREADY_EXISTS when somebody listens there. */
+/* ALREADY_EXISTS when somebody listens there. FAILED_PRECONDITION: libmicrohttpd is not installed.
+ */
 enum err metrics_start(const struct metrics_options *o, struct metrics **ret, struct error *e);
 /* NULL is fine. */
 void metrics_stop(struct metrics *m);

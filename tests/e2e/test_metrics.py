@@ -188,6 +188,14 @@ def off_by_default_and_on_loopback():
 
 
 @test
+def its_library_is_loaded_only_when_wanted():
+    for server, wanted in ((Server(), False), (Measured(), True)):
+        with server:
+            maps = open(f"/proc/{server.pid}/maps", encoding="utf-8").read()
+            equal(["libmicrohttpd" in maps, "libgnutls" in maps], [wanted, wanted])
+
+
+@test
 def a_port_that_is_taken():
     server = Server()
     with socket.create_server(("127.0.0.1", 0)) as taken:
