@@ -23,6 +23,7 @@
 #define BATCH    128 /* archives in one transaction */
 #define AWAIT_MS 10000
 #define LOOK_MS  5
+#define HOLD_MS  1000
 
 struct batch {
     struct digest digest[BATCH];
@@ -219,11 +220,23 @@ static enum err condemn_file(void *ctx, const struct store_info *info, struct er
 
 /* --- all of it --- */
 
+/* A push that finishes what was interrupted holds the store for a moment, too; a backup, a check or
+ * another collection for longer. */
+static enum err hold_alone(struct gc *g, int *ret_fd, struct error *e)
+{
+    enum err err = store_hold(g->s->store, STORE_HOLD_ALONE, ret_fd, e);
+    for (int i = 0; err == ERR_UNAVAILABLE && i < HOLD_MS / LOOK_MS && !stops(g); i++) {
+        sys_sleep_ms(LOOK_MS);
+        err = store_hold(g->s->store, STORE_HOLD_ALONE, ret_fd, e);
+    }
+    return err;
+}
+
 static enum err collect(struct gc *g, struct error *e)
 {
     CLEANUP(sys_closep) int hold = -1;
     TRY(store_ready(g->s->store, e));
-    TRY(store_hold(g->s->store, STORE_HOLD_ALONE, &hold, e));
+    TRY(hold_alone(g, &hold, e));
     TRY(each_unheld(g, finish_entry, e));
     TRY(delete_batch(g, false, e));
     if (g->o->purge_deleted)

@@ -1,4 +1,5 @@
 #include "base/sys.h"
+#include "base/sys_proc.h"
 #include "kit.h"
 #include "store/faulty.h"
 
@@ -322,6 +323,27 @@ BOTH(a_held_store_is_left_alone)
     CHECK_INT(tell(k, true).archives, 1); /* telling harms nobody */
     sys_closep(&hold);
     CHECK_INT(collect(k, true).archives, 1);
+}
+
+static void *hold_a_moment(void *arg)
+{
+    int *hold = arg;
+    sys_sleep_ms(50);
+    sys_closep(hold);
+    return NULL;
+}
+
+/* As a push does that finishes what was interrupted. */
+BOTH(a_store_held_for_a_moment_is_waited_for)
+{
+    int hold;
+    pthread_t thread;
+    struct skill s = kit_push(k, "calc", "one");
+    drop(k, &s);
+    CHECK_OK(store_hold(k->store, STORE_HOLD_ALONE, &hold, &k->e), &k->e);
+    CHECK(pthread_create(&thread, NULL, hold_a_moment, &hold) == 0);
+    CHECK_INT(collect(k, true).archives, 1);
+    (void)pthread_join(thread, NULL);
 }
 
 static bool stop_at_once(void *ctx)
