@@ -16,7 +16,8 @@ void check_add(struct check *c, const char *field, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    int n = snprintf(c->list + c->len, sizeof(c->list) - c->len, ITEM "%s: %s", field, text);
+    int n = snprintf(c->list + c->len, sizeof(c->list) - c->len, ITEM "%s%s: %s", c->prefix, field,
+                     text);
     if (n > 0)
         c->len = MIN(c->len + (size_t)n, sizeof(c->list) - 1);
     c->n++;

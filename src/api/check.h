@@ -19,9 +19,10 @@
 struct check {
     unsigned n;
     size_t len;
+    const char *prefix;     /* of the fields: where they are in the request, with the dot */
     char list[ERR_MSG_MAX]; /* "\n - <field>: <message>" each */
 };
-#define CHECK_INIT ((struct check){0})
+#define CHECK_INIT ((struct check){.prefix = ""})
 
 /* Records a violation. */
 void check_add(struct check *c, const char *field, const char *fmt, ...)

@@ -46,13 +46,12 @@ enum err request_id(str bytes, str *ret_id, struct error *e)
 /* prefix: the path to the reference within its request, with the dot. */
 static void check_reference(struct check *c, const char *prefix, const struct skill_ref *ref)
 {
-    char field[64];
-#define FIELD(name) (snprintf(field, sizeof(field), "%s" name, prefix), field)
-    check_scope(c, FIELD("scope"), (int)ref->scope);
-    check_org(c, FIELD("org"), ref->org, (int)ref->scope);
-    check_text(c, FIELD("slug"), ref->slug, CHECK_ANY, SKILL_SLUG_MAX);
-    check_text(c, FIELD("version"), ref->version, CHECK_LABEL, SKILL_TAG_MAX);
-#undef FIELD
+    c->prefix = prefix;
+    check_scope(c, "scope", (int)ref->scope);
+    check_org(c, "org", ref->org, (int)ref->scope);
+    check_text(c, "slug", ref->slug, CHECK_ANY, SKILL_SLUG_MAX);
+    check_text(c, "version", ref->version, CHECK_LABEL, SKILL_TAG_MAX);
+    c->prefix = "";
 }
 
 static struct skill_ref take_reference(const PB_RES(ApiResourceReference) * r)

@@ -112,8 +112,11 @@ const char *version_name(struct check *c, uint64_t number, uint64_t seq)
 
 static bool get(struct check *c, enum meta_table table, str key, str *ret)
 {
-    MDB_val k = {key.len, (void *)(uintptr_t)key.p}, v;
-    if (!c->has[table] || mdb_get(c->txn, c->dbis[table], &k, &v) != 0)
+    enum meta_tree tree = meta_tree_of(table);
+    struct meta_key placed;
+    str at = key_place(table, key, &placed);
+    MDB_val k = {at.len, (void *)(uintptr_t)at.p}, v;
+    if (!c->has[tree] || mdb_get(c->txn, c->dbis[tree], &k, &v) != 0)
         return false;
     *ret = str_of(v.mv_data, v.mv_size);
     return true;
@@ -148,9 +151,12 @@ static enum err walk_cursor(struct check *c, enum meta_table table, MDB_cursor *
     MDB_val k, v;
     int rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
     for (; rc == 0; rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
-        str key = str_of(k.mv_data, k.mv_size), payload;
-        if (record_unseal(table, key, str_of(v.mv_data, v.mv_size), &payload))
-            TRY(fn(c, key, payload, e));
+        str placed = str_of(k.mv_data, k.mv_size), payload;
+        struct meta_key key;
+        enum meta_table of;
+        if (key_unplace(meta_tree_of(table), placed, &of, &key) && of == table &&
+            record_unseal(table, key_view(&key), str_of(v.mv_data, v.mv_size), &payload))
+            TRY(fn(c, key_view(&key), payload, e));
     }
     return rc == 0 || rc == MDB_NOTFOUND ? ERR_OK : lmdb_failed(rc, e);
 }
@@ -160,9 +166,10 @@ enum err each_record(struct check *c, enum meta_table table,
                      struct error *e)
 {
     MDB_cursor *cursor;
-    if (!c->has[table])
+    enum meta_tree tree = meta_tree_of(table);
+    if (!c->has[tree])
         return ERR_OK;
-    int rc = mdb_cursor_open(c->txn, c->dbis[table], &cursor);
+    int rc = mdb_cursor_open(c->txn, c->dbis[tree], &cursor);
     if (rc)
         return lmdb_failed(rc, e);
     enum err err = walk_cursor(c, table, cursor, fn, e);
@@ -170,10 +177,10 @@ enum err each_record(struct check *c, enum meta_table table,
     return err;
 }
 
-static void add_holder(struct check *c, str key, size_t n, const char **names)
+/* at: number and seq */
+static void add_holder(struct check *c, const char *at, size_t n, const char **names)
 {
-    uint64_t number = key_get_u64(key.p + sizeof(struct digest));
-    uint64_t seq = key_get_u64(key.p + sizeof(struct digest) + 8);
+    uint64_t number = key_get_u64(at), seq = key_get_u64(at + 8);
     if (n >= HOLDERS_MAX)
         return;
     const char *more = arena_printf(&c->arena, "%s%s%s", *names ? *names : "", *names ? ", " : "",
@@ -186,13 +193,17 @@ const char *holder_names(struct check *c, const struct digest *d)
     const char *names = NULL;
     size_t n = 0;
     MDB_cursor *cursor;
-    MDB_val k = {sizeof d->b, (void *)(uintptr_t)d->b}, v;
-    if (!c->has[META_REFS] || mdb_cursor_open(c->txn, c->dbis[META_REFS], &cursor) != 0)
+    enum meta_tree tree = meta_tree_of(META_REFS);
+    struct meta_key placed;
+    str first = key_place(META_REFS, str_of(d->b, sizeof d->b), &placed);
+    MDB_val k = {first.len, (void *)(uintptr_t)first.p}, v;
+    if (!c->has[tree] || mdb_cursor_open(c->txn, c->dbis[tree], &cursor) != 0)
         return NULL;
     int rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
-    for (; rc == 0 && k.mv_size == sizeof d->b + 16 && memcmp(k.mv_data, d->b, sizeof d->b) == 0;
+    for (; rc == 0 && k.mv_size == first.len + 16 &&
+           str_starts_with(str_of(k.mv_data, k.mv_size), first);
          rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT))
-        add_holder(c, str_of(k.mv_data, k.mv_size), n++, &names);
+        add_holder(c, (const char *)k.mv_data + first.len, n++, &names);
     mdb_cursor_close(cursor);
     if (n > HOLDERS_MAX)
         names = arena_printf(&c->arena, "%s and %zu more", names, n - HOLDERS_MAX);
@@ -206,14 +217,23 @@ static void page_is_wrong(void *ctx, const char *text)
     found(ctx, "page", NULL, "the database is damaged: %s", text);
 }
 
-static bool find_table(str name, enum meta_table *ret)
+static bool find_tree(str name, enum meta_tree *ret)
 {
-    for (int i = 0; i < META_N_TABLES; i++)
-        if (str_eq(name, str_c(meta_table_name((enum meta_table)i)))) {
-            *ret = (enum meta_table)i;
+    for (int i = 0; i < META_N_TREES; i++)
+        if (str_eq(name, str_c(meta_tree_name((enum meta_tree)i)))) {
+            *ret = (enum meta_tree)i;
             return true;
         }
     return false;
+}
+
+/* Before schema 3 each table had a tree of its own. */
+static bool is_former(str name)
+{
+    for (int i = 0; i < META_N_TABLES; i++)
+        if (str_eq(name, str_c(meta_table_name((enum meta_table)i))))
+            return true;
+    return str_eq(name, STR("textrefs"));
 }
 
 static const char *escaped(struct check *c, str text)
@@ -290,21 +310,36 @@ static enum err take_skill(struct check *c, str key, str payload, struct error *
     return err;
 }
 
-static enum err take_record(void *ctx, str table_name, str key, str value, struct error *e)
+static void take_unknown(struct check *c, str tree_name)
+{
+    if (is_former(tree_name))
+        c->former = true;
+    else
+        found(c, "record", NULL, "there is a table %s, which no server makes",
+              escaped(c, tree_name));
+}
+
+static enum err take_record(void *ctx, str tree_name, str placed, str value, struct error *e)
 {
     struct check *c = ctx;
+    enum meta_tree tree;
     enum meta_table table;
+    struct meta_key key;
     str payload;
-    if (!find_table(table_name, &table)) {
-        found(c, "record", NULL, "there is a table %s, which no server makes",
-              escaped(c, table_name));
+    if (!find_tree(tree_name, &tree)) {
+        take_unknown(c, tree_name);
         return ERR_OK;
     }
-    if (!record_unseal(table, key, value, &payload)) {
+    if (!key_unplace(tree, placed, &table, &key)) {
+        found(c, "record", NULL, "a record of %s has a key that no server makes",
+              meta_tree_name(tree));
+        return ERR_OK;
+    }
+    if (!record_unseal(table, key_view(&key), value, &payload)) {
         found(c, "record", NULL, "a record of table %s is damaged", meta_table_name(table));
         return ERR_OK;
     }
-    return table == META_SKILLS ? take_skill(c, key, payload, e) : ERR_OK;
+    return table == META_SKILLS ? take_skill(c, key_view(&key), payload, e) : ERR_OK;
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -336,10 +371,10 @@ static enum err open_file(const char *dir, int *ret, struct error *e)
     return err;
 }
 
-static void open_tables(struct check *c)
+static void open_trees(struct check *c)
 {
-    for (int i = 0; i < META_N_TABLES; i++)
-        c->has[i] = mdb_dbi_open(c->txn, meta_table_name((enum meta_table)i), 0, &c->dbis[i]) == 0;
+    for (int i = 0; i < META_N_TREES; i++)
+        c->has[i] = mdb_dbi_open(c->txn, meta_tree_name((enum meta_tree)i), 0, &c->dbis[i]) == 0;
 }
 
 /* A read transaction keeps the pages of its state from being written again. Without the lock file
@@ -348,7 +383,7 @@ static bool pin(struct check *c, struct opened *o, unsigned flags)
 {
     if (mdb_env_create(&o->env) != 0)
         return false;
-    bool ok = mdb_env_set_maxdbs(o->env, META_N_TABLES) == 0 &&
+    bool ok = mdb_env_set_maxdbs(o->env, META_N_TREES) == 0 &&
               mdb_env_open(o->env, c->o->db_path, MDB_RDONLY | MDB_NOTLS | flags, 0600) == 0 &&
               mdb_txn_begin(o->env, NULL, MDB_RDONLY, &c->txn) == 0;
     if (!ok) {
@@ -407,8 +442,11 @@ static enum err run(struct check *c, struct opened *o, struct error *e)
     TRY(open_all(c, o, e));
     TRY(walk_pages(c, o, true, &sound, e));
     if (!sound)
-        return ERR_OK;
-    open_tables(c);
+        return c->former ? FAIL(e, ERR_FAILED_PRECONDITION, "check.former",
+                                "the database was written by an older stigmer-server; use that "
+                                "version to check or repair it")
+                         : ERR_OK;
+    open_trees(c);
     TRY(check_records(c, e));
     return c->o->skip_artifacts ? ERR_OK : check_artifacts(c, e);
 }
@@ -465,26 +503,29 @@ enum err check_pages(const struct check_options *o, struct check_report *ret, st
 struct salvage {
     enum err (*fn)(void *ctx, enum meta_table table, str key, str payload, struct error *e);
     void *ctx;
-    struct check_table *tables;
+    struct check_tree *trees;
 };
 
-static enum err pass_record(void *ctx, str table_name, str key, str value, struct error *e)
+static enum err pass_record(void *ctx, str tree_name, str placed, str value, struct error *e)
 {
     const struct salvage *s = ctx;
+    enum meta_tree tree;
     enum meta_table table;
+    struct meta_key key;
     str payload;
-    if (!find_table(table_name, &table) || !record_unseal(table, key, value, &payload))
+    if (!find_tree(tree_name, &tree) || !key_unplace(tree, placed, &table, &key) ||
+        !record_unseal(table, key_view(&key), value, &payload))
         return ERR_OK;
-    s->tables[table].sound++;
-    return s->fn(s->ctx, table, key, payload, e);
+    s->trees[tree].sound++;
+    return s->fn(s->ctx, table, key_view(&key), payload, e);
 }
 
-static void note_table(void *ctx, str name, uint64_t records)
+static void note_tree(void *ctx, str name, uint64_t records)
 {
     const struct salvage *s = ctx;
-    enum meta_table table;
-    if (find_table(name, &table))
-        s->tables[table] = (struct check_table){.there = true, .records = records};
+    enum meta_tree tree;
+    if (find_tree(name, &tree))
+        s->trees[tree] = (struct check_tree){.there = true, .records = records};
 }
 
 static void ignore_wrong(void *ctx, const char *text)
@@ -495,14 +536,14 @@ static void ignore_wrong(void *ctx, const char *text)
 enum err check_each_sound(const char *db_path,
                           enum err (*fn)(void *ctx, enum meta_table table, str key, str payload,
                                          struct error *e),
-                          void *ctx, struct check_table ret[META_N_TABLES], struct error *e)
+                          void *ctx, struct check_tree ret[META_N_TREES], struct error *e)
 {
     struct salvage s = {fn, ctx, ret};
     struct pages_report r;
     CLEANUP(sys_closep) int fd = -1;
-    memset(ret, 0, META_N_TABLES * sizeof *ret);
+    memset(ret, 0, META_N_TREES * sizeof *ret);
     TRY(open_file(db_path, &fd, e));
     const struct pages_options o = {
-        .fd = fd, .record = pass_record, .table = note_table, .wrong = ignore_wrong, .ctx = &s};
+        .fd = fd, .record = pass_record, .table = note_tree, .wrong = ignore_wrong, .ctx = &s};
     return pages_walk(&o, &r, e);
 }

@@ -43,17 +43,17 @@ enum err check_store(const struct check_options *o, struct check_report *ret, st
 /* Only the pages of the database, not what its records hold: some milliseconds for 10 MiB. */
 enum err check_pages(const struct check_options *o, struct check_report *ret, struct error *e);
 
-/* What a table says that it has, and what of it was found. */
-struct check_table {
+/* What a tree says that it has, and what of it was found. */
+struct check_tree {
     bool there;
     uint64_t records, sound;
 };
 /* Calls fn for each record that can still be found and whose checksum is right, in the order of the
- * tables' names and the keys; views, valid during the call. Ends with fn's error. Reads only;
+ * trees' names and the keys there; views, valid during the call. Ends with fn's error. Reads only;
  * nobody writes meanwhile. */
 enum err check_each_sound(const char *db_path,
                           enum err (*fn)(void *ctx, enum meta_table table, str key, str payload,
                                          struct error *e),
-                          void *ctx, struct check_table ret[META_N_TABLES], struct error *e);
+                          void *ctx, struct check_tree ret[META_N_TREES], struct error *e);
 
 #endif

@@ -33,14 +33,15 @@ struct skill_state {
     uint64_t told_last_seq, told_purged_seq;
 };
 
-#define CHECK_SCHEMA 2U /* that this program knows */
+#define CHECK_SCHEMA 3U /* that this program knows */
 
 struct check {
     const struct check_options *o;
     struct check_report *report;
     MDB_txn *txn; /* one state of the database; NULL where LMDB cannot open it */
-    MDB_dbi dbis[META_N_TABLES];
-    bool has[META_N_TABLES];
+    MDB_dbi dbis[META_N_TREES];
+    bool has[META_N_TREES];
+    bool former; /* there are trees of a former schema */
     struct arena arena;
     struct skill_state *skills; /* in order of id; malloc */
     size_t n_skills, max_skills;

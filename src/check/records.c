@@ -185,27 +185,63 @@ static void check_archive_of(struct check *c, const char *name, const version_re
         found(c, "reference", name, "%s: its archive is recorded as garbage", name);
     else if (a->size != v->size)
         found(c, "reference", name, "%s: its archive is recorded with another size", name);
-    else if (a->text.len != v->text.len || memcmp(a->text.data, v->text.data, a->text.len) != 0)
-        found(c, "reference", name, "%s: its archive is recorded with another SKILL.md", name);
 }
 
 static void check_ways(struct check *c, const char *name, uint64_t number, uint64_t seq,
-                       const struct digest *archive, const struct digest *text)
+                       const struct digest *archive)
 {
-    struct meta_key hash = META_KEY_INIT, ref = META_KEY_INIT, texts = META_KEY_INIT;
+    struct meta_key hash = META_KEY_INIT, ref = META_KEY_INIT;
     key_add_u64(&hash, number);
     key_add_digest(&hash, archive);
-    key_add_u64(&hash, seq);
+    key_add_u64(&hash, ~seq);
     key_add_digest(&ref, archive);
     key_add_u64(&ref, number);
     key_add_u64(&ref, seq);
-    key_add_digest(&texts, text);
     if (!has(c, META_HASHES, &hash))
         found(c, "reference", name, "%s is not found by its hash", name);
     if (!has(c, META_REFS, &ref))
         found(c, "reference", name, "%s: its archive does not know of it", name);
-    if (!has(c, META_TEXTS, &texts))
+}
+
+static version_record *version_at(struct check *c, uint64_t number, uint64_t seq)
+{
+    struct meta_key key = version_key(number, seq);
+    return record_message(c, META_VERSIONS, &key, TYPE(version));
+}
+
+static uint64_t text_seq_of(const version_record *v, uint64_t seq)
+{
+    return v->text_seq ? v->text_seq : seq;
+}
+
+/* Whether the version before, if it is not purged, has the text of text_seq, too. */
+static bool shares_text(struct check *c, const struct skill_state *s, uint64_t text_seq,
+                        uint64_t seq)
+{
+    if (text_seq >= seq)
+        return false;
+    CLEANUP(message_freep) version_record *before = version_at(c, s->number, seq - 1);
+    return before ? text_seq_of(before, seq - 1) == text_seq : seq - 1 <= s->purged_seq;
+}
+
+/* It has its text, or shares that of the version before. */
+static enum err check_text_of(struct check *c, const char *name, const struct skill_state *s,
+                              uint64_t seq, const version_record *v, struct error *e)
+{
+    struct digest d;
+    str text;
+    struct meta_key key = version_key(s->number, text_seq_of(v, seq));
+    if (!record_read(c, META_TEXTS, &key, &text)) {
         found(c, "reference", name, "%s: its SKILL.md is missing", name);
+        return ERR_OK;
+    }
+    if (v->text_seq && !shares_text(c, s, v->text_seq, seq))
+        found(c, "reference", name, "%s shares the SKILL.md of a version that is not before it",
+              name);
+    TRY(sha256_of(text, &d, e));
+    if (memcmp(v->text.data, d.b, sizeof d.b) != 0)
+        found(c, "record", name, "%s: its SKILL.md has another hash", name);
+    return ERR_OK;
 }
 
 static bool event_matches(struct check *c, const version_record *v, const char *id, uint64_t seq)
@@ -219,14 +255,17 @@ static bool event_matches(struct check *c, const version_record *v, const char *
 static enum err check_version(struct check *c, str key, str payload, struct error *e)
 {
     struct digest archive, text;
-    uint64_t number = key_get_u64(key.p), seq = key_get_u64(key.p + 8);
-    struct skill_state *s = by_number(c, number);
-    const char *name = version_name(c, number, seq);
     CLEANUP(message_freep) version_record *v = unpack(c, META_VERSIONS, payload, TYPE(version));
-    (void)e;
     c->report->versions++;
     if (!v)
         return ERR_OK;
+    if (key.len != 16) {
+        found(c, "record", NULL, "the record of a version has a key that no server makes");
+        return ERR_OK;
+    }
+    uint64_t number = key_get_u64(key.p), seq = key_get_u64(key.p + 8);
+    struct skill_state *s = by_number(c, number);
+    const char *name = version_name(c, number, seq);
     if (!s || seq > s->last_seq || seq <= s->purged_seq) {
         found(c, "reference", name, "there is a record of %s, and no such version", name);
         return ERR_OK;
@@ -236,10 +275,10 @@ static enum err check_version(struct check *c, str key, str payload, struct erro
         return ERR_OK;
     }
     check_archive_of(c, name, v, &archive);
-    check_ways(c, name, number, seq, &archive, &text);
+    check_ways(c, name, number, seq, &archive);
     if (!event_matches(c, v, s->id, seq))
         found(c, "event", name, "%s: no event tells of it", name);
-    return ERR_OK;
+    return check_text_of(c, name, s, seq, v, e);
 }
 
 static bool version_has(struct check *c, uint64_t number, uint64_t seq, const char *archive)
@@ -256,7 +295,7 @@ static enum err check_hash(struct check *c, str key, str payload, struct error *
     const size_t len = 8 + sizeof(struct digest) + 8;
     (void)payload, (void)e;
     if (key.len != len ||
-        !version_has(c, key_get_u64(key.p), key_get_u64(key.p + len - 8), key.p + 8))
+        !version_has(c, key_get_u64(key.p), ~key_get_u64(key.p + len - 8), key.p + 8))
         found(c, "reference", NULL, "a hash leads to a version that does not have it");
     return ERR_OK;
 }
@@ -301,16 +340,6 @@ static void check_manifest(struct check *c, const struct digest *d, const struct
         found(c, "reference", holder_names(c, d), "the list of an archive's files is incomplete");
 }
 
-static void check_text_ref(struct check *c, const struct digest *d, const artifact_record *m)
-{
-    struct meta_key key = META_KEY_INIT;
-    key_add(&key, str_of(m->text.data, m->text.len));
-    key_add_digest(&key, d);
-    if (m->text.len != sizeof d->b || !has(c, META_TEXT_REFS, &key))
-        found(c, "reference", holder_names(c, d),
-              "a SKILL.md does not know the archive that has it");
-}
-
 static enum err check_artifact(struct check *c, str key, str payload, struct error *e)
 {
     struct digest d;
@@ -325,8 +354,6 @@ static enum err check_artifact(struct check *c, str key, str payload, struct err
     memcpy(d.b, key.p, sizeof d.b);
     struct meta_key digest = key_of(key);
     check_manifest(c, &d, &digest, m);
-    if (m->state == 1 || m->text.len)
-        check_text_ref(c, &d, m);
     return ERR_OK;
 }
 
@@ -339,26 +366,16 @@ static enum err check_files(struct check *c, str key, str payload, struct error 
     return ERR_OK;
 }
 
+/* It is of that version or, once that is purged, of the first that is left. */
 static enum err check_text(struct check *c, str key, str payload, struct error *e)
 {
-    struct digest d;
-    TRY(sha256_of(payload, &d, e));
-    if (key.len != sizeof d.b || memcmp(key.p, d.b, sizeof d.b) != 0)
-        found(c, "record", NULL, "a SKILL.md does not hash to its name");
-    return ERR_OK;
-}
-
-static enum err check_text_refs(struct check *c, str key, str payload, struct error *e)
-{
-    const size_t len = sizeof(struct digest);
     (void)payload, (void)e;
-    if (key.len != 2 * len) {
-        found(c, "record", NULL, "a record of table textrefs makes no sense");
-        return ERR_OK;
-    }
-    struct meta_key text = key_of(str_head(key, len)), archive = key_of(str_skip(key, len));
-    if (!has(c, META_TEXTS, &text) || !has(c, META_ARTIFACTS, &archive))
-        found(c, "reference", NULL, "an archive and its SKILL.md do not know each other");
+    const struct skill_state *s = by_number(c, key_get_u64(key.p));
+    uint64_t seq = key.len == 16 ? key_get_u64(key.p + 8) : 0;
+    uint64_t first = s ? MAX(seq, s->purged_seq + 1) : 0;
+    CLEANUP(message_freep) version_record *v = s ? version_at(c, s->number, first) : NULL;
+    if (!v || text_seq_of(v, first) != seq)
+        found(c, "reference", NULL, "there is a SKILL.md that no version has");
     return ERR_OK;
 }
 
@@ -556,14 +573,11 @@ enum err check_records(struct check *c, struct error *e)
         enum meta_table table;
         enum err (*fn)(struct check *c, str key, str payload, struct error *e);
     } steps[] = {
-        {META_SKILLS, check_skill},       {META_LIVE, check_live},
-        {META_SLUGS, check_slug},         {META_VERSIONS, check_version},
-        {META_HASHES, check_hash},        {META_REFS, check_ref},
-        {META_ARTIFACTS, check_artifact}, {META_FILES, check_files},
-        {META_TEXTS, check_text},         {META_TEXT_REFS, check_text_refs},
-        {META_EVENTS, check_event},       {META_TAGS, check_tag},
-        {META_TAGGED, check_tagged},      {META_EVENTS, count_tag_events},
-        {META_INFO, check_info},
+        {META_SKILLS, check_skill},       {META_LIVE, check_live},   {META_SLUGS, check_slug},
+        {META_VERSIONS, check_version},   {META_HASHES, check_hash}, {META_REFS, check_ref},
+        {META_ARTIFACTS, check_artifact}, {META_FILES, check_files}, {META_TEXTS, check_text},
+        {META_EVENTS, check_event},       {META_TAGS, check_tag},    {META_TAGGED, check_tagged},
+        {META_EVENTS, count_tag_events},  {META_INFO, check_info},
     };
     TRY(check_schema(c, e));
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++)

@@ -1,9 +1,9 @@
 /*
  * The contract of a metadata backend: ordered key-value tables under transactions.
  *
- * Model: a fixed set of tables, each a map from byte keys (1 to META_KEY_MAX bytes, ordered as by
- * memcmp, a prefix before what extends it) to byte values. A transaction sees one state of all
- * tables, the one of its begin plus its own writes, whatever others commit meanwhile.
+ * Model: a fixed set of tables, each a map from byte keys (meta_key_least to meta_key_most bytes,
+ * ordered as by memcmp, a prefix before what extends it) to byte values. A transaction sees one
+ * state of all tables, the one of its begin plus its own writes, whatever others commit meanwhile.
  * What a record means, checksums, limits and the queue of writers are meta.c's: a backend moves
  * bytes.
  * Threads: any number of read transactions at once, each used by one thread at a time; write
@@ -65,22 +65,22 @@ struct meta_ops {
     /* NOT_FOUND when there is no such key. */
     enum err (*del)(struct meta_btxn *t, enum meta_table table, str key, struct error *e);
 
-    /* A cursor, not yet anywhere. It must be closed before its transaction ends, and is not used
-     * after a write. */
-    enum err (*cursor_open)(struct meta_btxn *t, enum meta_table table, struct meta_bcursor **ret,
-                            struct error *e);
+    /* A cursor over the keys that start with prefix, and maybe others; not yet anywhere. It must be
+     * closed before its transaction ends, and is not used after a write. */
+    enum err (*cursor_open)(struct meta_btxn *t, enum meta_table table, str prefix,
+                            struct meta_bcursor **ret, struct error *e);
     void (*cursor_close)(struct meta_bcursor *c);
 
     /* To the first key >= key (the empty key: the first of all). The views are valid as those of
-     * get. NOT_FOUND: there is none, and the cursor is nowhere. */
+     * get, the key's until the next step. NOT_FOUND: there is none, and the cursor is nowhere. */
     enum err (*seek)(struct meta_bcursor *c, str key, str *ret_key, str *ret_value,
                      struct error *e);
     /* To the last key < key (the empty key: the last of all). */
     enum err (*seek_before)(struct meta_bcursor *c, str key, str *ret_key, str *ret_value,
                             struct error *e);
-    /* One step from where the last successful call went. NOT_FOUND at the end. */
+    /* One step from where the last successful call went. NOT_FOUND: there is none, and the cursor
+     * is nowhere. */
     enum err (*next)(struct meta_bcursor *c, str *ret_key, str *ret_value, struct error *e);
-    enum err (*prev)(struct meta_bcursor *c, str *ret_key, str *ret_value, struct error *e);
 
     /* After a top commit whose outcome is unknown: lets go of all that is in memory and opens what
      * is stored, so that everything read from then on is what the disk has. *ret_kept: that commit
@@ -88,6 +88,16 @@ struct meta_ops {
      * not long. UNAVAILABLE: they do not end. When it fails it is to be tried again; until one
      * succeeds begin_read and begin_write may fail with UNAVAILABLE. */
     enum err (*reopen)(struct meta_backend *b, bool *ret_kept, struct error *e);
+
+    /* What a former schema had, for its migration; NULL: this backend is younger than that. Each
+     * calls fn, which may write to other tables, for the records of a tree; get finds nothing where
+     * there is no such tree; drop removes it. */
+    enum err (*former_each)(struct meta_btxn *t, const char *tree,
+                            enum err (*fn)(void *ctx, str key, str value, struct error *e),
+                            void *ctx, struct error *e);
+    enum err (*former_get)(struct meta_btxn *t, const char *tree, str key, str *ret,
+                           struct error *e);
+    enum err (*former_drop)(struct meta_btxn *t, const char *tree, struct error *e);
 
     /* Whether there is room to grow. RESOURCE_EXHAUSTED, with a sentence for clients, when no more
      * is left than what deletes may need. Any thread; cheap unless room is scarce. */

@@ -104,6 +104,7 @@ enum err codec_version_to(const struct meta_version *v, struct arena *a, version
     ret->artifact = bin_of(str_of(v->artifact.b, sizeof v->artifact.b));
     ret->size = v->size;
     ret->text = bin_of(str_of(v->text.b, sizeof v->text.b));
+    ret->text_seq = v->text_seq == v->seq ? 0 : v->text_seq;
     ret->life = v->life;
     ret->sequence = v->sequence;
     ret->created_at_ns = v->created_at_ns;
@@ -144,6 +145,7 @@ enum err codec_version_from(const version_record *m, uint64_t seq, struct arena 
     };
     TRY(digest_from(m->artifact, &ret->artifact, e));
     TRY(digest_from(m->text, &ret->text, e));
+    ret->text_seq = m->text_seq ? m->text_seq : seq;
     TRY(pairs_from(m->labels, m->n_labels, a, &ret->labels, &ret->n_labels, e));
     TRY(pairs_from(m->annotations, m->n_annotations, a, &ret->annotations, &ret->n_annotations, e));
     return strs_from(m->resource_tags, m->n_resource_tags, a, &ret->resource_tags,

@@ -95,17 +95,17 @@ static void unshut(struct lmdb *l)
 
 /* --- opening --- */
 
-/* Who only reads takes a database as an earlier server left it: tables may be missing. */
-static enum err open_tables(struct lmdb *l, struct error *e)
+/* Who only reads takes a database as an earlier server left it: trees may be missing. */
+static enum err open_trees(struct lmdb *l, struct error *e)
 {
     MDB_txn *txn;
     bool ro = l->base.read_only;
     TRY(lmdb_check(mdb_txn_begin(l->env, NULL, ro ? MDB_RDONLY : 0, &txn), "be opened", e));
-    for (int i = 0; i < META_N_TABLES; i++) {
-        const char *name = meta_table_name((enum meta_table)i);
+    for (int i = 0; i < META_N_TREES; i++) {
+        const char *name = meta_tree_name((enum meta_tree)i);
         int rc = mdb_dbi_open(txn, name, ro ? 0 : MDB_CREATE, &l->dbis[i]);
         if (ro && rc == MDB_NOTFOUND) {
-            l->dbis[i] = LMDB_NO_TABLE;
+            l->dbis[i] = LMDB_NO_TREE;
         } else if (rc) {
             mdb_txn_abort(txn);
             return lmdb_fail(rc, "be opened", e);
@@ -118,7 +118,7 @@ static enum err configure(struct lmdb *l, struct error *e)
 {
     uint64_t size = l->map_size ? l->map_size : MAP_SIZE_DEFAULT;
     TRY(lmdb_check(mdb_env_create(&l->env), "be opened", e));
-    TRY(lmdb_check(mdb_env_set_maxdbs(l->env, META_N_TABLES), "be opened", e));
+    TRY(lmdb_check(mdb_env_set_maxdbs(l->env, META_N_TREES + LMDB_MAX_FORMER), "be opened", e));
     TRY(lmdb_check(mdb_env_set_maxreaders(l->env, MAX_READERS), "be opened", e));
     if (l->base.read_only) /* as large as the writer says */
         return ERR_OK;
@@ -151,7 +151,7 @@ static enum err open_env(struct lmdb *l, struct error *e)
         TRY(settle_files(l, e));
     /* Slots of processes that died would keep their old pages from being used again. */
     TRY(lmdb_check(mdb_reader_check(l->env, &dead), "be opened", e));
-    return open_tables(l, e);
+    return open_trees(l, e);
 }
 
 enum err lmdb_env_open(struct lmdb *l, struct error *e)

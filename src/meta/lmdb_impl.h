@@ -12,7 +12,8 @@
 #include <lmdb.h>
 #include <pthread.h>
 
-#define LMDB_NO_TABLE ((MDB_dbi)-1)
+#define LMDB_NO_TREE    ((MDB_dbi)-1)
+#define LMDB_MAX_FORMER 16 /* trees of former schemas that a migration opens */
 
 struct lmdb_txn;
 
@@ -21,10 +22,10 @@ struct lmdb {
     char *dir;
     uint64_t map_size; /* 0: what the file says */
     bool no_sync;
-    MDB_env *env;                /* NULL: it could not be opened again */
-    MDB_dbi dbis[META_N_TABLES]; /* LMDB_NO_TABLE: not there, which is as good as empty */
-    int fd;                      /* of the data file; -1 when read_only */
-    size_t unknown;              /* the transaction whose commit failed last */
+    MDB_env *env;               /* NULL: it could not be opened again */
+    MDB_dbi dbis[META_N_TREES]; /* LMDB_NO_TREE: not there, which is as good as empty */
+    int fd;                     /* of the data file; -1 when read_only */
+    size_t unknown;             /* the transaction whose commit failed last */
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;

@@ -35,7 +35,7 @@ enum {
     META_VALUE_MAX = 4 << 20, /* one record; a larger one is RESOURCE_EXHAUSTED */
 };
 
-#define META_SCHEMA_VERSION 2
+#define META_SCHEMA_VERSION 3
 
 /* --- opening --- */
 
@@ -130,6 +130,8 @@ struct meta_version {
     struct digest artifact; /* of the archive */
     uint64_t size;
     struct digest text; /* of SKILL.md */
+    uint64_t text_seq;  /* the version that has it: this one, or one before it with which all
+                           between share it */
     uint64_t life;
     uint64_t sequence; /* of its event */
     int64_t created_at_ns, updated_at_ns;
@@ -210,7 +212,8 @@ enum err meta_version_add(struct meta_txn *t, uint64_t number, const struct meta
 /* The newest version with that archive. NOT_FOUND. */
 enum err meta_hash_find(struct meta_txn *t, uint64_t number, const struct digest *artifact,
                         uint64_t *ret_seq, struct error *e);
-/* Removes a version and its tags, and what it referred to it by. NOT_FOUND. */
+/* Removes a version and its tags, what referred to it, and its text unless the next version shares
+ * it: to be called for the versions of a skill in order. NOT_FOUND. */
 enum err meta_version_remove(struct meta_txn *t, uint64_t number, uint64_t seq, struct error *e);
 
 /* --- archives --- */
@@ -248,8 +251,7 @@ enum err meta_artifact_condemn(struct meta_txn *t, const struct digest *d, uint6
  */
 enum err meta_artifact_claim(struct meta_txn *t, const struct digest *d, bool *ret_done,
                              struct error *e);
-/* Deleting -> not recorded, with its manifest, and with its text when no other archive has it. To
- * be called when the file is durably gone. */
+/* Deleting -> not recorded, with its manifest. To be called when the file is durably gone. */
 enum err meta_artifact_forget(struct meta_txn *t, const struct digest *d, bool *ret_done,
                               struct error *e);
 
@@ -274,11 +276,11 @@ enum err meta_files_get(struct meta_txn *t, const struct digest *artifact, uint3
 
 /* --- texts --- */
 
-/* NOT_FOUND. */
-enum err meta_text_get(struct meta_txn *t, const struct digest *d, struct arena *a, str *ret,
+/* SKILL.md's bytes, as the versions with that text_seq have them. NOT_FOUND. */
+enum err meta_text_get(struct meta_txn *t, uint64_t number, uint64_t text_seq, struct arena *a,
+                       str *ret, struct error *e);
+enum err meta_text_put(struct meta_txn *t, uint64_t number, uint64_t text_seq, str text,
                        struct error *e);
-/* d is the SHA-256 of text; a text that is there is left alone. */
-enum err meta_text_put(struct meta_txn *t, const struct digest *d, str text, struct error *e);
 
 /* --- tags --- */
 

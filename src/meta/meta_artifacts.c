@@ -1,7 +1,4 @@
-/*
- * Table artifacts (hash -> what is known of the archive) and table textrefs (SHA-256 of a text,
- * hash: which archives have it, so that a text goes with the last of them).
- */
+/* Table artifacts: hash -> what is known of the archive. */
 #include "meta/artifact.h"
 #include "meta/codec.h"
 #include "meta/record.h"
@@ -11,13 +8,6 @@
 static struct meta_key digest_key(const struct digest *d)
 {
     struct meta_key k = META_KEY_INIT;
-    key_add_digest(&k, d);
-    return k;
-}
-
-static struct meta_key text_ref_key(const struct digest *text, const struct digest *d)
-{
-    struct meta_key k = digest_key(text);
     key_add_digest(&k, d);
     return k;
 }
@@ -83,15 +73,6 @@ enum err meta_artifact_holders(struct meta_txn *t, const struct digest *d,
 
 /* --- coming into use --- */
 
-static enum err set_text(struct meta_txn *t, const struct meta_version *v, artifact_record *m,
-                         struct error *e)
-{
-    struct meta_key key = text_ref_key(&v->text, &v->artifact);
-    m->text = bin_of(str_of(v->text.b, sizeof v->text.b));
-    TRY(record_put_mark(t, META_TEXT_REFS, &key, e));
-    return put(t, &v->artifact, m, e);
-}
-
 enum err artifact_hold(struct meta_txn *t, const struct meta_version *v, struct error *e)
 {
     artifact_record fresh = STIGMER__STORAGE__V1__ARTIFACT_RECORD__INIT, *m = &fresh;
@@ -109,16 +90,7 @@ enum err artifact_hold(struct meta_txn *t, const struct meta_version *v, struct 
         fresh.created_at_ns = v->updated_at_ns;
     m->size = v->size;
     m->state = META_ARTIFACT_LIVE;
-    return set_text(t, v, m, e);
-}
-
-enum err artifact_set_text(struct meta_txn *t, const struct meta_version *v, struct error *e)
-{
-    artifact_record *m;
-    CLEANUP(arena_deinit) struct arena a;
-    arena_init(&a, ARTIFACT_ARENA_MAX);
-    TRY(get(t, &v->artifact, &a, &m, e));
-    return m->text.len ? ERR_OK : set_text(t, v, m, e);
+    return put(t, &v->artifact, m, e);
 }
 
 /* --- going --- */
@@ -170,31 +142,6 @@ enum err meta_artifact_claim(struct meta_txn *t, const struct digest *d, bool *r
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-static enum err text_is_used(struct meta_txn *t, const struct digest *text, bool *ret,
-                             struct error *e)
-{
-    CLEANUP(scan_close) struct scan s = SCAN_INIT;
-    struct meta_key prefix = digest_key(text);
-    TRY(scan_open(&s, t, META_TEXT_REFS, &prefix, e));
-    enum err err = scan_seek(&s, &prefix, e);
-    *ret = err == ERR_OK;
-    return scan_done(err);
-}
-
-static enum err forget_text(struct meta_txn *t, const struct digest *d, const artifact_record *m,
-                            struct error *e)
-{
-    struct digest text;
-    bool used;
-    if (m->text.len != sizeof text.b)
-        return ERR_OK;
-    memcpy(text.b, m->text.data, sizeof text.b);
-    struct meta_key ref = text_ref_key(&text, d), key = digest_key(&text);
-    TRY(record_del(t, META_TEXT_REFS, &ref, e));
-    TRY(text_is_used(t, &text, &used, e));
-    return used ? ERR_OK : record_del(t, META_TEXTS, &key, e);
-}
-
 enum err meta_artifact_forget(struct meta_txn *t, const struct digest *d, bool *ret_done,
                               struct error *e)
 {
@@ -209,7 +156,6 @@ enum err meta_artifact_forget(struct meta_txn *t, const struct digest *d, bool *
     TRY(err);
     *ret_done = true;
     TRY(files_forget(t, d, m->n_files, e));
-    TRY(forget_text(t, d, m, e));
     return record_del(t, META_ARTIFACTS, &key, e);
 }
 

@@ -139,9 +139,10 @@ static enum err mem_del(struct meta_btxn *t, enum meta_table table, str key, str
     return was_there ? ERR_OK : no_key(e);
 }
 
-static enum err mem_cursor_open(struct meta_btxn *t, enum meta_table table,
+static enum err mem_cursor_open(struct meta_btxn *t, enum meta_table table, str prefix,
                                 struct meta_bcursor **ret, struct error *e)
 {
+    (void)prefix;
     struct mem_cursor *c = malloc(sizeof *c);
     if (!c)
         return FAIL_NOMEM(e);
@@ -200,11 +201,6 @@ static enum err mem_seek_before(struct meta_bcursor *c, str key, str *ret_key, s
     return below(c, key, key.len == 0, ret_key, ret_value, e);
 }
 
-static enum err mem_prev(struct meta_bcursor *c, str *ret_key, str *ret_value, struct error *e)
-{
-    return below(c, cursor_of(c)->at, false, ret_key, ret_value, e);
-}
-
 static enum err mem_reopen(struct meta_backend *b, bool *ret_kept, struct error *e)
 {
     (void)b, (void)e;
@@ -233,7 +229,6 @@ static const struct meta_ops mem_ops = {
     .seek = mem_seek,
     .seek_before = mem_seek_before,
     .next = mem_next,
-    .prev = mem_prev,
     .reopen = mem_reopen,
     .room = mem_room,
 };

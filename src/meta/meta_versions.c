@@ -13,7 +13,7 @@ static struct meta_key version_key(uint64_t number, uint64_t seq)
     return k;
 }
 
-static struct meta_key hash_key(uint64_t number, const struct digest *d)
+static struct meta_key hash_prefix(uint64_t number, const struct digest *d)
 {
     struct meta_key k = META_KEY_INIT;
     key_add_u64(&k, number);
@@ -21,10 +21,20 @@ static struct meta_key hash_key(uint64_t number, const struct digest *d)
     return k;
 }
 
-static struct meta_key digest_key(const struct digest *d)
+/* The newest comes first. */
+static struct meta_key hash_key(uint64_t number, const struct meta_version *v)
+{
+    struct meta_key k = hash_prefix(number, &v->artifact);
+    key_add_u64(&k, ~v->seq);
+    return k;
+}
+
+static struct meta_key ref_key(uint64_t number, const struct meta_version *v)
 {
     struct meta_key k = META_KEY_INIT;
-    key_add_digest(&k, d);
+    key_add_digest(&k, &v->artifact);
+    key_add_u64(&k, number);
+    key_add_u64(&k, v->seq);
     return k;
 }
 
@@ -38,8 +48,8 @@ enum err meta_version_get(struct meta_txn *t, uint64_t number, uint64_t seq, str
     return codec_version_from(m, seq, a, ret, e);
 }
 
-static enum err version_put(struct meta_txn *t, uint64_t number, const struct meta_version *v,
-                            struct error *e)
+enum err version_put(struct meta_txn *t, uint64_t number, const struct meta_version *v,
+                     struct error *e)
 {
     struct arena a;
     version_record m;
@@ -52,29 +62,34 @@ static enum err version_put(struct meta_txn *t, uint64_t number, const struct me
     return err;
 }
 
-static enum err hash_put(struct meta_txn *t, uint64_t number, const struct meta_version *v,
-                         struct error *e)
+enum err hash_put(struct meta_txn *t, uint64_t number, const struct meta_version *v,
+                  struct error *e)
 {
-    struct meta_key key = hash_key(number, &v->artifact);
-    key_add_u64(&key, v->seq);
+    struct meta_key key = hash_key(number, v);
     return record_put_mark(t, META_HASHES, &key, e);
 }
 
 static enum err ref_put(struct meta_txn *t, uint64_t number, const struct meta_version *v,
                         struct error *e)
 {
-    struct meta_key key = digest_key(&v->artifact);
-    key_add_u64(&key, number);
-    key_add_u64(&key, v->seq);
+    struct meta_key key = ref_key(number, v);
     return record_put_mark(t, META_REFS, &key, e);
+}
+
+static enum err ways_del(struct meta_txn *t, uint64_t number, const struct meta_version *v,
+                         struct error *e)
+{
+    struct meta_key hash = hash_key(number, v), ref = ref_key(number, v);
+    TRY(record_del(t, META_HASHES, &hash, e));
+    return record_del(t, META_REFS, &ref, e);
 }
 
 enum err meta_version_add(struct meta_txn *t, uint64_t number, const struct meta_version *v,
                           struct error *e)
 {
     TRY(version_put(t, number, v, e));
-    TRY(hash_put(t, number, v, e));
     TRY(artifact_hold(t, v, e));
+    TRY(hash_put(t, number, v, e));
     return ref_put(t, number, v, e);
 }
 
@@ -82,11 +97,10 @@ enum err meta_hash_find(struct meta_txn *t, uint64_t number, const struct digest
                         uint64_t *ret_seq, struct error *e)
 {
     CLEANUP(scan_close) struct scan s = SCAN_INIT;
-    struct meta_key prefix = hash_key(number, artifact), end = prefix;
-    key_add_u64(&end, UINT64_MAX);
+    struct meta_key prefix = hash_prefix(number, artifact);
     TRY(scan_open(&s, t, META_HASHES, &prefix, e));
-    TRY(scan_seek_before(&s, &end, e));
-    *ret_seq = key_get_u64(s.key.p + prefix.len);
+    TRY(scan_seek(&s, &prefix, e));
+    *ret_seq = ~key_get_u64(s.key.p + prefix.len);
     return ERR_OK;
 }
 
@@ -104,9 +118,9 @@ static enum err first_version(struct meta_txn *t, const struct meta_key *from, u
 }
 
 enum err versions_each(struct meta_txn *t,
-                       enum err (*fn)(struct meta_txn *t, const struct meta_version *v,
-                                      struct error *e),
-                       struct error *e)
+                       enum err (*fn)(struct meta_txn *t, void *ctx, uint64_t number,
+                                      const struct meta_version *v, struct error *e),
+                       void *ctx, struct error *e)
 {
     struct meta_version v;
     uint64_t number, seq;
@@ -116,7 +130,7 @@ enum err versions_each(struct meta_txn *t,
         CLEANUP(arena_deinit) struct arena a;
         arena_init(&a, VERSION_ARENA_MAX);
         TRY(meta_version_get(t, number, seq, &a, &v, e));
-        TRY(fn(t, &v, e));
+        TRY(fn(t, ctx, number, &v, e));
         from = version_key(number, seq);
         key_add_byte(&from, 0); /* the smallest key above it */
     }
@@ -124,17 +138,6 @@ enum err versions_each(struct meta_txn *t,
 }
 
 /* --- removing --- */
-
-static enum err unhash(struct meta_txn *t, uint64_t number, const struct meta_version *v,
-                       struct error *e)
-{
-    struct meta_key hash = hash_key(number, &v->artifact), ref = digest_key(&v->artifact);
-    key_add_u64(&hash, v->seq);
-    key_add_u64(&ref, number);
-    key_add_u64(&ref, v->seq);
-    TRY(record_del(t, META_HASHES, &hash, e));
-    return record_del(t, META_REFS, &ref, e);
-}
 
 static enum err untag_all(struct meta_txn *t, uint64_t number, uint64_t seq, struct arena *a,
                           struct error *e)
@@ -147,6 +150,19 @@ static enum err untag_all(struct meta_txn *t, uint64_t number, uint64_t seq, str
     return ERR_OK;
 }
 
+/* The versions that share a text follow one another: it goes with the last of them. */
+static enum err forget_text(struct meta_txn *t, uint64_t number, const struct meta_version *v,
+                            struct arena *a, struct error *e)
+{
+    struct meta_version next;
+    struct meta_key key = version_key(number, v->text_seq);
+    enum err err = meta_version_get(t, number, v->seq + 1, a, &next, e);
+    if (err != ERR_OK && err != ERR_NOT_FOUND)
+        return err;
+    bool shared = err == ERR_OK && next.text_seq == v->text_seq;
+    return shared ? ERR_OK : record_del(t, META_TEXTS, &key, e);
+}
+
 enum err meta_version_remove(struct meta_txn *t, uint64_t number, uint64_t seq, struct error *e)
 {
     struct meta_version v;
@@ -155,25 +171,25 @@ enum err meta_version_remove(struct meta_txn *t, uint64_t number, uint64_t seq, 
     arena_init(&a, VERSION_ARENA_MAX);
     TRY(meta_version_get(t, number, seq, &a, &v, e));
     TRY(untag_all(t, number, seq, &a, e));
-    TRY(unhash(t, number, &v, e));
+    TRY(ways_del(t, number, &v, e));
+    TRY(forget_text(t, number, &v, &a, e));
     return record_del(t, META_VERSIONS, &key, e);
 }
 
 /* --- texts --- */
 
-enum err meta_text_get(struct meta_txn *t, const struct digest *d, struct arena *a, str *ret,
-                       struct error *e)
+enum err meta_text_get(struct meta_txn *t, uint64_t number, uint64_t text_seq, struct arena *a,
+                       str *ret, struct error *e)
 {
     str payload;
-    struct meta_key key = digest_key(d);
+    struct meta_key key = version_key(number, text_seq);
     TRY(record_get(t, META_TEXTS, &key, &payload, e));
     return arena_dup(a, payload, ret) ? ERR_OK : FAIL_NOMEM(e);
 }
 
-enum err meta_text_put(struct meta_txn *t, const struct digest *d, str text, struct error *e)
+enum err meta_text_put(struct meta_txn *t, uint64_t number, uint64_t text_seq, str text,
+                       struct error *e)
 {
-    str payload;
-    struct meta_key key = digest_key(d);
-    enum err err = record_get(t, META_TEXTS, &key, &payload, e);
-    return err == ERR_NOT_FOUND ? record_put(t, META_TEXTS, &key, text, e) : err;
+    struct meta_key key = version_key(number, text_seq);
+    return record_put(t, META_TEXTS, &key, text, e);
 }

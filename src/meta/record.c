@@ -2,12 +2,21 @@
 
 #include <stdlib.h>
 
-static enum err check_key(const struct meta_key *k, struct error *e)
+static enum err check_key(enum meta_table table, const struct meta_key *k, struct error *e)
 {
-    if (k->too_long || k->len == 0)
+    bool too_long = k->too_long || k->len > meta_key_most(table);
+    if (too_long || k->len < meta_key_least(table))
         return FAIL(e, ERR_INVALID_ARGUMENT, "meta.key", "a name is %s for the database",
-                    k->too_long ? "too long" : "too short");
+                    too_long ? "too long" : "too short");
     return ERR_OK;
+}
+
+/* One from which on there are keys, or with which they begin. */
+static enum err check_start(const struct meta_key *k, struct error *e)
+{
+    return k->too_long
+               ? FAIL(e, ERR_INVALID_ARGUMENT, "meta.key", "a name is too long for the database")
+               : ERR_OK;
 }
 
 /* --- values --- */
@@ -25,7 +34,7 @@ enum err record_get(struct meta_txn *t, enum meta_table table, const struct meta
                     str *ret_payload, struct error *e)
 {
     str value;
-    TRY(check_key(key, e));
+    TRY(check_key(table, key, e));
     TRY(t->meta->backend->ops->get(t->b, table, key_view(key), &value, e));
     return unseal(table, key_view(key), value, ret_payload, e);
 }
@@ -69,7 +78,7 @@ static enum err seal_and_put(struct meta_txn *t, enum meta_table table, const st
 {
     str payload = str_of(value + RECORD_HEADER_LEN, len - RECORD_HEADER_LEN);
     record_seal(table, key_view(key), payload, value);
-    TRY(check_key(key, e));
+    TRY(check_key(table, key, e));
     t->wrote = true;
     return t->meta->backend->ops->put(t->b, table, key_view(key), str_of(value, len), e);
 }
@@ -113,7 +122,7 @@ enum err record_put_mark(struct meta_txn *t, enum meta_table table, const struct
 enum err record_del(struct meta_txn *t, enum meta_table table, const struct meta_key *key,
                     struct error *e)
 {
-    TRY(check_key(key, e));
+    TRY(check_key(table, key, e));
     t->wrote = true;
     enum err err = t->meta->backend->ops->del(t->b, table, key_view(key), e);
     return err == ERR_NOT_FOUND ? ERR_OK : err;
@@ -127,9 +136,8 @@ enum err scan_open(struct scan *s, struct meta_txn *t, enum meta_table table,
     s->t = t;
     s->table = table;
     s->prefix = *prefix;
-    if (prefix->too_long)
-        return check_key(prefix, e);
-    return t->meta->backend->ops->cursor_open(t->b, table, &s->cursor, e);
+    TRY(check_start(prefix, e));
+    return t->meta->backend->ops->cursor_open(t->b, table, key_view(prefix), &s->cursor, e);
 }
 
 static enum err arrive(struct scan *s, str value, struct error *e)
@@ -142,8 +150,7 @@ static enum err arrive(struct scan *s, str value, struct error *e)
 enum err scan_seek(struct scan *s, const struct meta_key *from, struct error *e)
 {
     str value;
-    if (from->too_long)
-        return check_key(from, e);
+    TRY(check_start(from, e));
     TRY(s->cursor->ops->seek(s->cursor, key_view(from), &s->key, &value, e));
     return arrive(s, value, e);
 }
@@ -158,7 +165,7 @@ enum err scan_next(struct scan *s, struct error *e)
 enum err scan_seek_before(struct scan *s, const struct meta_key *before, struct error *e)
 {
     str value;
-    TRY(check_key(before, e));
+    TRY(check_start(before, e));
     TRY(s->cursor->ops->seek_before(s->cursor, key_view(before), &s->key, &value, e));
     return arrive(s, value, e);
 }

@@ -65,21 +65,12 @@ static enum err take_artifact(struct meta_txn *t, str key, str payload, struct a
 {
     const artifact_record *m =
         key.len == sizeof(struct digest) ? UNPACK(artifact, payload, a) : NULL;
-    if (!m)
-        return ERR_OK;
-    if (m->text.len == sizeof(struct digest)) {
-        struct meta_key ref = key_of(str_of_bin(m->text));
-        key_add(&ref, key);
-        TRY(record_put_mark(t, META_TEXT_REFS, &ref, e));
-    }
-    return take_raw(t, META_ARTIFACTS, key, payload, e);
+    return m ? take_raw(t, META_ARTIFACTS, key, payload, e) : ERR_OK;
 }
 
 static enum err take_text(struct meta_txn *t, str key, str payload, struct error *e)
 {
-    struct digest d;
-    TRY(sha256_of(payload, &d, e));
-    return str_eq(key, str_of(d.b, sizeof d.b)) ? meta_text_put(t, &d, payload, e) : ERR_OK;
+    return key.len == 16 ? take_raw(t, META_TEXTS, key, payload, e) : ERR_OK;
 }
 
 /* Counters follow from skills, the version of the schema is this server's. */
@@ -112,7 +103,6 @@ static enum err take(struct meta_txn *t, enum meta_table table, str key, str pay
     case META_HASHES:
     case META_TAGGED:
     case META_REFS:
-    case META_TEXT_REFS:
     case META_N_TABLES:
         break;
     }

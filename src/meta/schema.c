@@ -5,13 +5,93 @@
 #include "meta/record.h"
 #include "stigmer/storage/v1/record.pb-c.h"
 
-/* Version 2 knows which archive has which text. */
+/* --- from former versions --- */
+
+/* Version 2 knew which archive has which text, which version 3 does not need. */
 static enum err step_1(struct meta_txn *t, struct error *e)
 {
-    return versions_each(t, artifact_set_text, e);
+    (void)t, (void)e;
+    return ERR_OK;
 }
 
-static enum err (*const steps[])(struct meta_txn *t, struct error *e) = {step_1};
+/* Before version 3 each table had a tree of its own, under its own name. */
+static const enum meta_table moved[] = {META_VERSIONS,  META_TAGS, META_TAGGED,
+                                        META_ARTIFACTS, META_REFS, META_FILES};
+
+static const char *const dropped[] = {"hashes", "texts", "textrefs"};
+
+struct move {
+    struct meta_txn *t;
+    enum meta_table table;
+};
+
+/* As it is: its checksum is over table and key, not over where it lies. */
+static enum err move_record(void *ctx, str key, str value, struct error *e)
+{
+    const struct move *m = ctx;
+    if (key.len < meta_key_least(m->table) || key.len > meta_key_most(m->table))
+        return FAIL(e, ERR_DATA_LOSS, "meta.former_key",
+                    "a record of the server's database (%s) is damaged; restore it from a backup",
+                    meta_table_name(m->table));
+    return m->t->meta->backend->ops->put(m->t->b, m->table, key, value, e);
+}
+
+static enum err move_table(struct meta_txn *t, enum meta_table table, struct error *e)
+{
+    const struct meta_ops *ops = t->meta->backend->ops;
+    struct move m = {t, table};
+    TRY(ops->former_each(t->b, meta_table_name(table), move_record, &m, e));
+    return ops->former_drop(t->b, meta_table_name(table), e);
+}
+
+struct former_text {
+    uint64_t number, seq, text_seq, life; /* of the version before */
+    struct digest text;
+};
+
+/* A text that is missing or damaged stays missing: whoever asks for it is told. */
+static enum err move_text(struct meta_txn *t, uint64_t number, const struct meta_version *v,
+                          struct error *e)
+{
+    str value, text, key = str_of(v->text.b, sizeof v->text.b);
+    enum err err = t->meta->backend->ops->former_get(t->b, "texts", key, &value, e);
+    if (err != ERR_OK)
+        return err == ERR_NOT_FOUND ? ERR_OK : err;
+    return record_unseal(META_TEXTS, key, value, &text) ? meta_text_put(t, number, v->seq, text, e)
+                                                        : ERR_OK;
+}
+
+/* Each version has its text, or shares the one before's; and is found by its hash. */
+static enum err settle_version(struct meta_txn *t, void *ctx, uint64_t number,
+                               const struct meta_version *v, struct error *e)
+{
+    struct former_text *last = ctx;
+    struct meta_version shares = *v;
+    bool shared = last->number == number && last->seq + 1 == v->seq && last->life == v->life &&
+                  digest_eq(&last->text, &v->text);
+    shares.text_seq = shared ? last->text_seq : v->seq;
+    *last = (struct former_text){number, v->seq, shares.text_seq, v->life, v->text};
+    TRY(hash_put(t, number, v, e));
+    return shared ? version_put(t, number, &shares, e) : move_text(t, number, v, e);
+}
+
+/* Version 3 has what is read together side by side: versions with their texts and the ways to them
+ * by skill, with the newest first by hash; what is known of an archive by archive. */
+static enum err step_2(struct meta_txn *t, struct error *e)
+{
+    const struct meta_ops *ops = t->meta->backend->ops;
+    struct former_text last = {.number = 0};
+    if (!ops->former_each)
+        return ERR_OK;
+    for (size_t i = 0; i < ARRAY_SIZE(moved); i++)
+        TRY(move_table(t, moved[i], e));
+    TRY(versions_each(t, settle_version, &last, e));
+    for (size_t i = 0; i < ARRAY_SIZE(dropped); i++)
+        TRY(ops->former_drop(t->b, dropped[i], e));
+    return ERR_OK;
+}
+
+static enum err (*const steps[])(struct meta_txn *t, struct error *e) = {step_1, step_2};
 const struct meta_schema meta_schema_default = {
     .version = META_SCHEMA_VERSION,
     .oldest = 1,

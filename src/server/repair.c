@@ -65,12 +65,19 @@ struct salvage {
     struct meta *to;
     struct buf batch;
     uint64_t found;
-    struct check_table tables[META_N_TABLES];
+    struct check_tree trees[META_N_TREES];
 };
 
-/* What does not follow from other records. (An archive's record does, from its versions.) */
-static const enum meta_table sources[] = {META_SKILLS, META_VERSIONS, META_TAGS,
-                                          META_EVENTS, META_TEXTS,    META_FILES};
+/* What does not all follow from other records. */
+static const struct {
+    enum meta_tree tree;
+    const char *what;
+} sources[] = {
+    {META_TREE_SKILLS, "skills"},
+    {META_TREE_BY_NUMBER, "versions, their texts, tags and what leads to them"},
+    {META_TREE_BY_ARCHIVE, "archives and lists of their files"},
+    {META_TREE_EVENTS, "events"},
+};
 
 static enum err take_batch(struct meta_txn *t, void *arg, struct error *e)
 {
@@ -113,7 +120,7 @@ static enum err end_txn(struct meta_txn *t, void *arg, struct error *e)
 static enum err check_tables(const struct salvage *s, struct error *e)
 {
     for (size_t i = 0; i < ARRAY_SIZE(sources); i++)
-        if (!s->tables[sources[i]].there)
+        if (!s->trees[sources[i].tree].there)
             return FAIL(
                 e, ERR_DATA_LOSS, "repair.tables",
                 "the list of its tables is damaged, and no record can be found; nothing was "
@@ -123,7 +130,7 @@ static enum err check_tables(const struct salvage *s, struct error *e)
 
 static enum err fill(const struct config *c, struct salvage *s, struct error *e)
 {
-    TRY(check_each_sound(c->db_path, add_record, s, s->tables, e));
+    TRY(check_each_sound(c->db_path, add_record, s, s->trees, e));
     TRY(check_tables(s, e));
     TRY(flush(s, e));
     return meta_write(s->to, end_txn, NULL, e);
@@ -133,13 +140,13 @@ static uint64_t tell_lost(const struct salvage *s)
 {
     uint64_t lost = 0;
     for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
-        const struct check_table *t = &s->tables[sources[i]];
+        const struct check_tree *t = &s->trees[sources[i].tree];
         if (t->sound >= t->records)
             continue;
         lost += t->records - t->sound;
-        (void)fprintf(stderr, "lost: %llu of %llu records of table %s\n",
+        (void)fprintf(stderr, "lost: %llu of %llu records (%s)\n",
                       (unsigned long long)(t->records - t->sound), (unsigned long long)t->records,
-                      meta_table_name(sources[i]));
+                      sources[i].what);
     }
     return lost;
 }

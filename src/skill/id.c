@@ -1,5 +1,7 @@
 #include "skill/id.h"
 
+#include "base/macro.h"
+
 enum err id_scope(enum skill_scope scope, str org, enum skill_scope *ret_scope, str *ret_org,
                   struct error *e)
 {
@@ -16,21 +18,22 @@ enum err id_scope(enum skill_scope scope, str org, enum skill_scope *ret_scope, 
     return ERR_OK;
 }
 
-static enum err dup(const char *text, str *ret, struct error *e)
+static enum err join(const str *parts, size_t n, struct arena *a, str *ret, struct error *e)
 {
-    *ret = str_c(text);
-    return text ? ERR_OK : FAIL_NOMEM(e);
+    return arena_join(a, parts, n, ret) ? ERR_OK : FAIL_NOMEM(e);
 }
 
 enum err id_of(enum skill_scope scope, str org, str slug, struct arena *a, str *ret,
                struct error *e)
 {
-    if (scope == SKILL_SCOPE_PLATFORM)
-        return dup(arena_printf(a, "platform/skill/%.*s", STR_ARG(slug)), ret, e);
-    return dup(arena_printf(a, "org/%.*s/skill/%.*s", STR_ARG(org), STR_ARG(slug)), ret, e);
+    const str of_platform[] = {STR("platform/skill/"), slug};
+    const str of_org[] = {STR("org/"), org, STR("/skill/"), slug};
+    return scope == SKILL_SCOPE_PLATFORM ? join(of_platform, ARRAY_SIZE(of_platform), a, ret, e)
+                                         : join(of_org, ARRAY_SIZE(of_org), a, ret, e);
 }
 
 enum err id_prefix_of_org(str org, struct arena *a, str *ret, struct error *e)
 {
-    return dup(arena_printf(a, "org/%.*s/skill/", STR_ARG(org)), ret, e);
+    const str parts[] = {STR("org/"), org, STR("/skill/")};
+    return join(parts, ARRAY_SIZE(parts), a, ret, e);
 }

@@ -91,6 +91,7 @@ static struct meta_version next_version(const struct push *p, const struct meta_
         .artifact = p->hash,
         .size = p->size,
         .text = p->text,
+        .text_seq = digest_eq(&previous->text, &p->text) ? previous->text_seq : head->last_seq,
         .life = head->life,
         .sequence = sequence,
         .created_at_ns = head->created_at_ns,
@@ -139,8 +140,9 @@ static enum err add_version(struct meta_txn *t, struct push *p, struct meta_skil
     TRY(change_event(t, &p->by, what, p->id, seq, p->in->tag, &time_ns, &sequence, e));
     next_head(p, exists, sequence, time_ns, head);
     struct meta_version v = next_version(p, head, previous, sequence, time_ns);
-    TRY(meta_text_put(t, &p->text, p->skill_md, e));
     TRY(meta_version_add(t, head->number, &v, e));
+    if (v.text_seq == v.seq)
+        TRY(meta_text_put(t, head->number, v.seq, p->skill_md, e));
     TRY(manifest_put(t, &p->hash, &p->manifest, e));
     if (tag_is_real(v.tag))
         TRY(change_tag(t, &p->by, head->number, v.tag, v.seq, time_ns, e));

@@ -58,7 +58,7 @@ enum err record_load(struct meta_txn *t, const struct meta_skill *head, uint64_t
     TRY(must_exist(meta_version_get(t, head->number, seq, a, &v, e), head, e));
     TRY(compose(head, &v, a, ret, e));
     if (parts & RECORD_TEXT)
-        TRY(must_exist(meta_text_get(t, &v.text, a, &ret->skill_md, e), head, e));
+        TRY(must_exist(meta_text_get(t, head->number, v.text_seq, a, &ret->skill_md, e), head, e));
     if ((parts & RECORD_TAGS) && !ret->deleted)
         TRY(meta_tags_of(t, head->number, seq, a, &ret->tags_pointing, &ret->n_tags_pointing, e));
     return ERR_OK;

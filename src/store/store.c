@@ -437,9 +437,10 @@ enum err store_hold(struct store *s, enum store_hold how, int *ret_fd, struct er
 
 void store_key(const struct digest *d, char out[STORE_KEY_MAX])
 {
-    char hex[SHA256_HEX_LEN + 1];
-    digest_to_hex(d, hex);
-    (void)snprintf(out, STORE_KEY_MAX, "skills/%s.zip", hex);
+    static const char before[] = "skills/", after[] = ".zip";
+    memcpy(out, before, sizeof before - 1);
+    digest_to_hex(d, out + sizeof before - 1);
+    memcpy(out + sizeof before - 1 + SHA256_HEX_LEN, after, sizeof after);
 }
 
 bool store_key_parse(str key, struct digest *ret)

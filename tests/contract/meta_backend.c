@@ -70,15 +70,16 @@ ON_EACH(put_get_replace_delete)
 
 ON_EACH(tables_are_separate)
 {
+    const str key = STR("as long as the beginnings of all"); /* 32 bytes */
     str got;
     struct meta_backend *b = open_backend(kind);
     struct meta_btxn *t = begin_write(b, NULL);
     for (int i = 0; i < META_N_TABLES; i++)
-        CHECK_OK(t->ops->put(t, (enum meta_table)i, STR("k"),
-                             str_c(meta_table_name((enum meta_table)i)), &e),
-                 &e);
+        CHECK_OK(
+            t->ops->put(t, (enum meta_table)i, key, str_c(meta_table_name((enum meta_table)i)), &e),
+            &e);
     for (int i = 0; i < META_N_TABLES; i++) {
-        CHECK_OK(t->ops->get(t, (enum meta_table)i, STR("k"), &got, &e), &e);
+        CHECK_OK(t->ops->get(t, (enum meta_table)i, key, &got, &e), &e);
         CHECK_STR(got, str_c(meta_table_name((enum meta_table)i)));
     }
     t->ops->abort(t);
@@ -174,7 +175,7 @@ static void fill(struct meta_backend *b, const char *const *keys, size_t n)
     commit(t);
 }
 
-ON_EACH(cursors_go_both_ways_in_byte_order)
+ON_EACH(cursors_go_in_byte_order)
 {
     static const char *const keys[] = {"b", "a", "ab", "\xff", "a\x01", "B"};
     static const char *const order[] = {"B", "a", "a\x01", "ab", "b", "\xff"};
@@ -183,7 +184,7 @@ ON_EACH(cursors_go_both_ways_in_byte_order)
     str k, v;
     fill(b, keys, ARRAY_SIZE(keys));
     struct meta_btxn *t = begin_read(b);
-    CHECK_OK(t->ops->cursor_open(t, META_SKILLS, &c, &e), &e);
+    CHECK_OK(t->ops->cursor_open(t, META_SKILLS, STR_NULL, &c, &e), &e);
     CHECK_OK(c->ops->seek(c, STR_NULL, &k, &v, &e), &e);
     for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
         CHECK_STR(k, str_c(order[i]));
@@ -191,32 +192,11 @@ ON_EACH(cursors_go_both_ways_in_byte_order)
         CHECK_ERR(c->ops->next(c, &k, &v, &e), i + 1 < ARRAY_SIZE(order) ? ERR_OK : ERR_NOT_FOUND,
                   &e);
     }
-    CHECK_OK(c->ops->seek_before(c, STR_NULL, &k, &v, &e), &e);
     for (size_t i = ARRAY_SIZE(order); i-- > 0;) {
+        str end = i + 1 < ARRAY_SIZE(order) ? str_c(order[i + 1]) : STR_NULL;
+        CHECK_OK(c->ops->seek_before(c, end, &k, &v, &e), &e);
         CHECK_STR(k, str_c(order[i]));
-        CHECK_ERR(c->ops->prev(c, &k, &v, &e), i > 0 ? ERR_OK : ERR_NOT_FOUND, &e);
     }
-    c->ops->cursor_close(c);
-    t->ops->abort(t);
-    b->ops->close(b);
-}
-
-ON_EACH(the_ends_of_a_table_do_not_lose_the_cursor)
-{
-    static const char *const keys[] = {"a", "b"};
-    struct meta_backend *b = open_backend(kind);
-    struct meta_bcursor *c;
-    str k, v;
-    fill(b, keys, ARRAY_SIZE(keys));
-    struct meta_btxn *t = begin_read(b);
-    CHECK_OK(t->ops->cursor_open(t, META_SKILLS, &c, &e), &e);
-    CHECK_OK(c->ops->seek(c, STR("b"), &k, &v, &e), &e);
-    CHECK_ERR(c->ops->next(c, &k, &v, &e), ERR_NOT_FOUND, &e);
-    CHECK_OK(c->ops->prev(c, &k, &v, &e), &e);
-    CHECK_STR(k, STR("a"));
-    CHECK_ERR(c->ops->prev(c, &k, &v, &e), ERR_NOT_FOUND, &e);
-    CHECK_OK(c->ops->next(c, &k, &v, &e), &e);
-    CHECK_STR(k, STR("b"));
     c->ops->cursor_close(c);
     t->ops->abort(t);
     b->ops->close(b);
@@ -243,7 +223,7 @@ ON_EACH(seeks_land_at_and_before_a_key)
     struct meta_bcursor *c;
     fill(b, keys, ARRAY_SIZE(keys));
     struct meta_btxn *t = begin_read(b);
-    CHECK_OK(t->ops->cursor_open(t, META_SKILLS, &c, &e), &e);
+    CHECK_OK(t->ops->cursor_open(t, META_SKILLS, STR_NULL, &c, &e), &e);
     check_seek(c, "a", "b", NULL);
     check_seek(c, "b", "b", NULL);
     check_seek(c, "c", "d", "b");
@@ -260,7 +240,7 @@ ON_EACH(an_empty_table_has_no_ends)
     struct meta_backend *b = open_backend(kind);
     struct meta_bcursor *c;
     struct meta_btxn *t = begin_read(b);
-    CHECK_OK(t->ops->cursor_open(t, META_SKILLS, &c, &e), &e);
+    CHECK_OK(t->ops->cursor_open(t, META_SKILLS, STR_NULL, &c, &e), &e);
     check_seek(c, "", NULL, NULL);
     check_seek(c, "a", NULL, NULL);
     c->ops->cursor_close(c);
@@ -278,12 +258,145 @@ ON_EACH(a_writer_scans_its_own_writes)
     struct meta_btxn *t = begin_write(b, NULL);
     put(t, "b", "b");
     CHECK_OK(t->ops->del(t, META_SKILLS, STR("c"), &e), &e);
-    CHECK_OK(t->ops->cursor_open(t, META_SKILLS, &c, &e), &e);
+    CHECK_OK(t->ops->cursor_open(t, META_SKILLS, STR_NULL, &c, &e), &e);
     CHECK_OK(c->ops->seek_before(c, STR_NULL, &k, &v, &e), &e);
     CHECK_STR(k, STR("b"));
-    CHECK_OK(c->ops->prev(c, &k, &v, &e), &e);
+    CHECK_OK(c->ops->seek_before(c, STR("b"), &k, &v, &e), &e);
     CHECK_STR(k, STR("a"));
     c->ops->cursor_close(c);
+    t->ops->abort(t);
+    b->ops->close(b);
+}
+
+/* number, what is on, as in META_VERSIONS, META_TAGGED, … */
+static str number_key(char out[64], uint64_t number, const char *rest, size_t len)
+{
+    struct meta_key k = META_KEY_INIT;
+    key_add_u64(&k, number);
+    key_add(&k, str_of(rest, len));
+    memcpy(out, k.b, k.len);
+    return str_of(out, k.len);
+}
+
+/* Each table of what may share a tree has the keys 1.aaaaaaaa, 1.bbbbbbbb and 3.aaaaaaaa, with its
+ * name for a value. */
+static const enum meta_table sharing[] = {META_VERSIONS, META_TAGGED, META_TEXTS, META_TAGS,
+                                          META_HASHES};
+
+static void fill_sharing(struct meta_backend *b)
+{
+    static const struct {
+        uint64_t number;
+        const char *rest;
+    } keys[] = {{1, "\0aaaaaaa"}, {1, "\0bbbbbbb"}, {3, "\0aaaaaaa"}};
+    char k[64];
+    struct meta_btxn *t = begin_write(b, NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(sharing); i++)
+        for (size_t n = 0; n < ARRAY_SIZE(keys); n++)
+            CHECK_OK(t->ops->put(t, sharing[i], number_key(k, keys[n].number, keys[n].rest, 8),
+                                 str_c(meta_table_name(sharing[i])), &e),
+                     &e);
+    commit(t);
+}
+
+/* All of the table's keys, by their number and the first letter behind its zero: "1a1b3a". */
+static void check_keys(struct meta_btxn *t, enum meta_table table, str prefix, const char *want)
+{
+    struct meta_bcursor *c;
+    struct buf seen;
+    str k, v;
+    buf_init(&seen, 1000);
+    CHECK_OK(t->ops->cursor_open(t, table, prefix, &c, &e), &e);
+    enum err err = c->ops->seek(c, prefix, &k, &v, &e);
+    for (; err == ERR_OK && str_starts_with(k, prefix); err = c->ops->next(c, &k, &v, &e)) {
+        CHECK_INT(k.len, 16);
+        buf_addf(&seen, "%d%c", (int)key_get_u64(k.p), k.p[9]);
+        CHECK_STR(v, str_c(meta_table_name(table)));
+    }
+    CHECK(err == ERR_OK || err == ERR_NOT_FOUND);
+    c->ops->cursor_close(c);
+    CHECK_STR(buf_view(&seen), str_c(want));
+    buf_deinit(&seen);
+}
+
+static void check_before(struct meta_btxn *t, enum meta_table table, str before, const char *want)
+{
+    struct meta_bcursor *c;
+    char text[8];
+    str k, v;
+    CHECK_OK(t->ops->cursor_open(t, table, STR_NULL, &c, &e), &e);
+    CHECK_ERR(c->ops->seek_before(c, before, &k, &v, &e), *want ? ERR_OK : ERR_NOT_FOUND, &e);
+    if (*want) {
+        (void)snprintf(text, sizeof text, "%d%c", (int)key_get_u64(k.p), k.p[9]);
+        CHECK_STR(str_c(text), str_c(want));
+    }
+    c->ops->cursor_close(c);
+}
+
+ON_EACH(tables_that_share_a_tree_do_not_see_each_other)
+{
+    char one[64], two[64], three[64], last[64];
+    struct meta_backend *b = open_backend(kind);
+    fill_sharing(b);
+    struct meta_btxn *t = begin_read(b);
+    for (size_t i = 0; i < ARRAY_SIZE(sharing); i++) {
+        enum meta_table table = sharing[i];
+        check_keys(t, table, STR_NULL, "1a1b3a");
+        check_keys(t, table, number_key(one, 1, "", 0), "1a1b");
+        check_keys(t, table, number_key(two, 2, "", 0), "");
+        check_keys(t, table, number_key(three, 3, "\0aaaaaaa", 8), "3a");
+        check_before(t, table, STR_NULL, "3a");
+        check_before(t, table, number_key(last, 3, "\0aaaaaaa", 8), "1b");
+        check_before(t, table, number_key(last, 1, "\0aaaaaaa", 8), "");
+    }
+    t->ops->abort(t);
+    b->ops->close(b);
+}
+
+/* Whatever a read transaction keeps at hand is of its own state. */
+ON_EACH(a_reader_that_comes_again_sees_what_was_written)
+{
+    struct meta_backend *b = open_backend(kind);
+    for (int i = 0; i < 3; i++) {
+        static const char *const values[] = {"one", "two", "three"};
+        struct meta_btxn *t = begin_write(b, NULL);
+        put(t, "k", values[i]);
+        put(t, values[i], "x");
+        commit(t);
+        t = begin_read(b);
+        check_value(t, "k", values[i]);
+        check_value(t, values[i], "x");
+        check_missing(t, i == 0 ? "two" : "none");
+        check_value(t, "k", values[i]);
+        t->ops->abort(t);
+    }
+    b->ops->close(b);
+}
+
+/* Two cursors over one table, and gets between their steps. */
+ON_EACH(cursors_do_not_disturb_each_other)
+{
+    static const char *const keys[] = {"a", "b", "c"};
+    struct meta_backend *b = open_backend(kind);
+    struct meta_bcursor *one, *two;
+    str k, v;
+    fill(b, keys, ARRAY_SIZE(keys));
+    struct meta_btxn *t = begin_read(b);
+    CHECK_OK(t->ops->cursor_open(t, META_SKILLS, STR_NULL, &one, &e), &e);
+    CHECK_OK(t->ops->cursor_open(t, META_SKILLS, STR_NULL, &two, &e), &e);
+    CHECK_OK(one->ops->seek(one, STR_NULL, &k, &v, &e), &e);
+    CHECK_OK(two->ops->seek_before(two, STR_NULL, &k, &v, &e), &e);
+    check_value(t, "c", "c");
+    CHECK_OK(one->ops->next(one, &k, &v, &e), &e);
+    CHECK_STR(k, STR("b"));
+    check_missing(t, "d");
+    CHECK_OK(two->ops->seek(two, STR("b"), &k, &v, &e), &e);
+    CHECK_STR(k, STR("b"));
+    one->ops->cursor_close(one);
+    check_value(t, "a", "a");
+    CHECK_OK(two->ops->next(two, &k, &v, &e), &e);
+    CHECK_STR(k, STR("c"));
+    two->ops->cursor_close(two);
     t->ops->abort(t);
     b->ops->close(b);
 }
@@ -297,11 +410,11 @@ ON_EACH(long_keys_and_big_values)
     for (size_t i = 0; i < sizeof value; i++)
         value[i] = (char)(i * 31 + i / 4096);
     struct meta_btxn *t = begin_write(b, NULL);
-    CHECK_OK(t->ops->put(t, META_TEXTS, str_of(key, sizeof key), str_of(value, sizeof value), &e),
+    CHECK_OK(t->ops->put(t, META_EVENTS, str_of(key, sizeof key), str_of(value, sizeof value), &e),
              &e);
     commit(t);
     t = begin_read(b);
-    CHECK_OK(t->ops->get(t, META_TEXTS, str_of(key, sizeof key), &got, &e), &e);
+    CHECK_OK(t->ops->get(t, META_EVENTS, str_of(key, sizeof key), &got, &e), &e);
     CHECK(str_eq(got, str_of(value, sizeof value)));
     t->ops->abort(t);
     b->ops->close(b);
@@ -332,7 +445,7 @@ ON_EACH(random_changes_match_a_model)
     struct meta_bcursor *c;
     str key, value;
     t = begin_read(b);
-    CHECK_OK(t->ops->cursor_open(t, META_SKILLS, &c, &e), &e);
+    CHECK_OK(t->ops->cursor_open(t, META_SKILLS, STR_NULL, &c, &e), &e);
     enum err err = c->ops->seek(c, STR_NULL, &key, &value, &e);
     for (unsigned n = 0; n < N_KEYS; n++) {
         if (!model[n])

@@ -333,38 +333,72 @@ ON_EACH(tags_point_forth_and_back)
 }
 
 struct put_text {
-    struct digest d;
+    uint64_t seq;
     str text;
 };
 
 static enum err put_text(struct meta_txn *t, void *arg, struct error *err)
 {
     const struct put_text *p = arg;
-    return meta_text_put(t, &p->d, p->text, err);
+    return meta_text_put(t, 7, p->seq, p->text, err);
 }
 
 static char big[META_VALUE_MAX + 1];
 
-ON_EACH(texts_are_kept_once_and_bounded)
+ON_EACH(texts_are_bounded)
 {
     struct meta *m = open_meta(kind);
-    struct digest one = digest_of(1), two = digest_of(2);
     str got;
     memset(big, 'x', sizeof big);
-    CHECK_OK(meta_write(m, put_text, &(struct put_text){one, str_of(big, META_VALUE_MAX)}, &e), &e);
-    CHECK_OK(meta_write(m, put_text, &(struct put_text){one, STR("ignored")}, &e), &e);
-    CHECK_ERR(meta_write(m, put_text, &(struct put_text){two, str_of(big, sizeof big)}, &e),
+    CHECK_OK(meta_write(m, put_text, &(struct put_text){1, str_of(big, META_VALUE_MAX)}, &e), &e);
+    CHECK_ERR(meta_write(m, put_text, &(struct put_text){2, str_of(big, sizeof big)}, &e),
               ERR_RESOURCE_EXHAUSTED, &e);
     struct meta_txn t = META_TXN_INIT;
     CHECK_OK(meta_read_begin(m, &t, &e), &e);
-    CHECK_OK(meta_text_get(&t, &one, fresh_arena(), &got, &e), &e);
+    CHECK_OK(meta_text_get(&t, 7, 1, fresh_arena(), &got, &e), &e);
     CHECK(str_eq(got, str_of(big, META_VALUE_MAX)));
-    CHECK_ERR(meta_text_get(&t, &two, &arena, &got, &e), ERR_NOT_FOUND, &e);
+    CHECK_ERR(meta_text_get(&t, 7, 2, &arena, &got, &e), ERR_NOT_FOUND, &e);
+    CHECK_ERR(meta_text_get(&t, 8, 1, &arena, &got, &e), ERR_NOT_FOUND, &e);
     struct arena small;
     arena_init(&small, KIB(8));
-    CHECK_ERR(meta_text_get(&t, &one, &small, &got, &e), ERR_RESOURCE_EXHAUSTED, &e);
+    CHECK_ERR(meta_text_get(&t, 7, 1, &small, &got, &e), ERR_RESOURCE_EXHAUSTED, &e);
     arena_deinit(&small);
     meta_read_end(&t);
+    fresh_arena();
+    meta_close(m);
+}
+
+static enum err remove_version(struct meta_txn *t, void *arg, struct error *err)
+{
+    return meta_version_remove(t, 7, *(const uint64_t *)arg, err);
+}
+
+static bool has_text_of(struct meta *m, uint64_t seq)
+{
+    str got;
+    CLEANUP(meta_read_end) struct meta_txn t = META_TXN_INIT;
+    CHECK_OK(meta_read_begin(m, &t, &e), &e);
+    enum err err = meta_text_get(&t, 7, seq, fresh_arena(), &got, &e);
+    CHECK(err == ERR_OK || err == ERR_NOT_FOUND);
+    return err == ERR_OK;
+}
+
+/* Versions 1 to 3 share one, 4 has its own. */
+ON_EACH(a_text_goes_with_the_last_version_that_has_it)
+{
+    struct meta *m = open_meta(kind);
+    struct meta_version vs[] = {version_of(1, 1), version_of(2, 2), version_of(3, 3),
+                                version_of(4, 4)};
+    vs[1].text_seq = vs[2].text_seq = 1;
+    CHECK_OK(meta_write(m, add_versions, &(struct add_versions){7, vs, 4}, &e), &e);
+    CHECK_OK(meta_write(m, put_text, &(struct put_text){1, STR("shared")}, &e), &e);
+    CHECK_OK(meta_write(m, put_text, &(struct put_text){4, STR("own")}, &e), &e);
+    for (uint64_t seq = 1; seq <= 4; seq++) {
+        CHECK(has_text_of(m, 1) == (seq <= 3));
+        CHECK(has_text_of(m, 4));
+        CHECK_OK(meta_write(m, remove_version, &seq, &e), &e);
+    }
+    CHECK(!has_text_of(m, 4));
     fresh_arena();
     meta_close(m);
 }
@@ -504,12 +538,21 @@ static void damage(struct meta_backend *b, enum meta_table table, str key, size_
     CHECK_OK(b->ops->commit(t, &e), &e);
 }
 
-static enum err read_text(struct meta *m, const struct digest *d)
+/* META_TEXTS' key of version seq of skill 7. */
+static str text_key(struct meta_key *k, uint64_t seq)
+{
+    *k = META_KEY_INIT;
+    key_add_u64(k, 7);
+    key_add_u64(k, seq);
+    return key_view(k);
+}
+
+static enum err read_text(struct meta *m, uint64_t seq)
 {
     str got;
     CLEANUP(meta_read_end) struct meta_txn t = META_TXN_INIT;
     CHECK_OK(meta_read_begin(m, &t, &e), &e);
-    return meta_text_get(&t, d, fresh_arena(), &got, &e);
+    return meta_text_get(&t, 7, seq, fresh_arena(), &got, &e);
 }
 
 /* In memory the backend is reached beside its meta; on disk it is the same directory again. */
@@ -517,16 +560,16 @@ ON_EACH(damage_is_noticed_wherever_it_is)
 {
     struct meta_backend *b = NULL;
     struct meta *m = NULL;
-    struct digest d = digest_of(1);
+    struct meta_key key;
     CHECK_OK(kind->backend(&b, &e), &e);
     CHECK_OK(meta_new(b, NULL, &m, &e), &e);
-    CHECK_OK(meta_write(m, put_text, &(struct put_text){d, STR("text")}, &e), &e);
-    CHECK_OK(read_text(m, &d), &e);
+    CHECK_OK(meta_write(m, put_text, &(struct put_text){1, STR("text")}, &e), &e);
+    CHECK_OK(read_text(m, 1), &e);
     for (size_t at = 0; at < 9 + 4; at++) { /* format, checksum, payload */
-        damage(b, META_TEXTS, str_of(d.b, sizeof d.b), at);
-        CHECK_ERR(read_text(m, &d), ERR_DATA_LOSS, &e);
-        damage(b, META_TEXTS, str_of(d.b, sizeof d.b), at); /* and back */
-        CHECK_OK(read_text(m, &d), &e);
+        damage(b, META_TEXTS, text_key(&key, 1), at);
+        CHECK_ERR(read_text(m, 1), ERR_DATA_LOSS, &e);
+        damage(b, META_TEXTS, text_key(&key, 1), at); /* and back */
+        CHECK_OK(read_text(m, 1), &e);
     }
     fresh_arena();
     meta_close(m);
@@ -538,19 +581,19 @@ ON_EACH(a_record_moved_to_another_key_is_damage)
     struct meta *m = NULL;
     struct meta_btxn *t = NULL;
     static char copy[64];
-    struct digest d = digest_of(1), other = digest_of(2);
+    struct meta_key key;
     str value;
     CHECK_OK(kind->backend(&b, &e), &e);
     CHECK_OK(meta_new(b, NULL, &m, &e), &e);
-    CHECK_OK(meta_write(m, put_text, &(struct put_text){d, STR("text")}, &e), &e);
+    CHECK_OK(meta_write(m, put_text, &(struct put_text){1, STR("text")}, &e), &e);
     CHECK_OK(b->ops->begin_write(b, NULL, &t, &e), &e);
-    CHECK_OK(b->ops->get(t, META_TEXTS, str_of(d.b, sizeof d.b), &value, &e), &e);
+    CHECK_OK(b->ops->get(t, META_TEXTS, text_key(&key, 1), &value, &e), &e);
     CHECK(value.len <= sizeof copy);
     memcpy(copy, value.p, value.len);
     str moved = str_of(copy, value.len);
-    CHECK_OK(b->ops->put(t, META_TEXTS, str_of(other.b, sizeof other.b), moved, &e), &e);
+    CHECK_OK(b->ops->put(t, META_TEXTS, text_key(&key, 2), moved, &e), &e);
     CHECK_OK(b->ops->commit(t, &e), &e);
-    CHECK_ERR(read_text(m, &other), ERR_DATA_LOSS, &e);
+    CHECK_ERR(read_text(m, 2), ERR_DATA_LOSS, &e);
     fresh_arena();
     meta_close(m);
 }
@@ -565,6 +608,11 @@ ON_EACH(keys_that_do_not_fit_are_refused)
     CHECK_ERR(meta_write(m, put_skill, &s, &e), ERR_INVALID_ARGUMENT, &e);
     s.id = STR_NULL;
     CHECK_ERR(meta_write(m, put_skill, &s, &e), ERR_INVALID_ARGUMENT, &e);
+    struct set_tag tag = {id, 1};
+    id[META_KEY_MAX - 8] = '\0'; /* 8 bytes of number, and one for the table */
+    CHECK_ERR(meta_write(m, set_tag, &tag, &e), ERR_INVALID_ARGUMENT, &e);
+    id[META_KEY_MAX - 17] = '\0'; /* the way back has a version, too */
+    CHECK_OK(meta_write(m, set_tag, &tag, &e), &e);
     meta_close(m);
 }
 

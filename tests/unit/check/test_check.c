@@ -185,18 +185,19 @@ static const struct breakage breakages[] = {
     {META_VERSIONS, "", REMOVE, "the record of lives (version 2) is missing [lives (version 2)]"},
     {META_VERSIONS, "", EMPTY, "the record of lives (version 2) cannot be read"},
     {META_VERSIONS, "\1\2\3\4\5\6\7\10\1\2\3\4\5\6\7\10", ADD, "and no such version"},
+    {META_VERSIONS, "0123456789abcdefx", ADD, "has a key that no server makes"},
     {META_HASHES, "", REMOVE, "lives (version 2) is not found by its hash"},
-    {META_HASHES, "x", ADD, "a hash leads to a version that does not have it"},
+    {META_HASHES, "12345678x", ADD, "a hash leads to a version that does not have it"},
     {META_REFS, "", REMOVE, "its archive does not know of it"},
-    {META_REFS, "x", ADD, "held by a version that does not"},
+    {META_REFS, "0123456789abcdef0123456789abcdefx", ADD, "held by a version that does not"},
     {META_ARTIFACTS, "", REMOVE, "its archive is not recorded"},
     {META_ARTIFACTS, "", EMPTY, "the record of an archive makes no sense"},
     {META_FILES, "", REMOVE, "the list of an archive's files is incomplete"},
-    {META_FILES, "x", ADD, "a list of files of an archive that is not recorded"},
+    {META_FILES, "0123456789abcdef0123456789abcdefx", ADD,
+     "a list of files of an archive that is not recorded"},
     {META_TEXTS, "", REMOVE, "its SKILL.md is missing"},
-    {META_TEXTS, "", EMPTY, "a SKILL.md does not hash to its name"},
-    {META_TEXT_REFS, "", REMOVE, "a SKILL.md does not know the archive that has it"},
-    {META_TEXT_REFS, "x", ADD, "a record of table textrefs makes no sense"},
+    {META_TEXTS, "", EMPTY, "lives (version 2): its SKILL.md has another hash"},
+    {META_TEXTS, "\1\2\3\4\5\6\7\10\1\2\3\4\5\6\7\10", ADD, "a SKILL.md that no version has"},
     {META_TAGS, "stable", REMOVE, "event: a tag that points at @acme/calc (version 1) is missing"},
     {META_TAGS, "stable", EMPTY, "which there is not"},
     {META_TAGGED, "stable", REMOVE, "@acme/calc (version 1) does not know a tag that points at it"},
@@ -240,6 +241,35 @@ TEST(what_records_say_of_each_other)
     }
 }
 
+/* Version 1 of acme/calc is said to share the text of version 2. */
+static enum err share_later(struct meta_txn *t, void *arg, struct error *e)
+{
+    Stigmer__Storage__V1__VersionRecord *m;
+    struct meta_key key = META_KEY_INIT;
+    struct meta_skill s;
+    (void)arg;
+    TRY(meta_skill_get(t, STR("org/acme/skill/calc"), &k.a, &s, e));
+    key_add_u64(&key, s.number);
+    key_add_u64(&key, 1);
+    TRY(record_get_message(t, META_VERSIONS, &key,
+                           &stigmer__storage__v1__version_record__descriptor, &k.a, &m, e));
+    m->text_seq = 2;
+    return record_put_message(t, META_VERSIONS, &key, &m->base, e);
+}
+
+TEST(a_text_is_shared_with_versions_before)
+{
+    struct error e;
+    make_store();
+    CHECK_OK(meta_write(k.meta, share_later, NULL, &k.e), &k.e);
+    CHECK_OK(check(&e), &e);
+    CHECK_CONTAINS(str_c(told), STR("@acme/calc (version 1) shares the SKILL.md of a version that "
+                                    "is not before it [@acme/calc (version 1)]"));
+    CHECK_CONTAINS(str_c(told), STR("@acme/calc (version 1): its SKILL.md has another hash"));
+    CHECK_CONTAINS(str_c(told), STR("there is a SKILL.md that no version has"));
+    kit_close(&k);
+}
+
 static enum err newer(struct meta_txn *t, void *arg, struct error *e)
 {
     struct meta_key key = META_KEY_INIT;
@@ -256,7 +286,7 @@ TEST(another_schema_is_not_judged)
     make_store();
     CHECK_OK(meta_write(k.meta, newer, NULL, &k.e), &k.e);
     CHECK_ERR(check(&e), ERR_FAILED_PRECONDITION, &e);
-    CHECK_CONTAINS(str_c(e.msg), STR("the database has schema 3 and this program checks schema 2"));
+    CHECK_CONTAINS(str_c(e.msg), STR("the database has schema 4 and this program checks schema 3"));
 }
 
 static enum err damage(struct meta_txn *t, void *arg, struct error *e)

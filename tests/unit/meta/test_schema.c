@@ -34,13 +34,13 @@ static struct meta_key note_key(void)
 static enum err put_note(struct meta_txn *t, void *arg, struct error *er)
 {
     struct meta_key k = note_key();
-    return record_put(t, META_TEXTS, &k, str_c(arg), er);
+    return record_put(t, META_EVENTS, &k, str_c(arg), er);
 }
 
 static enum err get_note(struct meta_txn *t, str *ret, struct error *er)
 {
     struct meta_key k = note_key();
-    return record_get(t, META_TEXTS, &k, ret, er);
+    return record_get(t, META_EVENTS, &k, ret, er);
 }
 
 static enum err append(struct meta_txn *t, char c, struct error *er)
@@ -51,7 +51,7 @@ static enum err append(struct meta_txn *t, char c, struct error *er)
     TRY(get_note(t, &old, er));
     memcpy(now, old.p, old.len);
     now[old.len] = c;
-    return record_put(t, META_TEXTS, &k, str_of(now, old.len + 1), er);
+    return record_put(t, META_EVENTS, &k, str_of(now, old.len + 1), er);
 }
 
 static enum err to_2(struct meta_txn *t, struct error *er)

@@ -241,8 +241,8 @@ static enum err damage(struct meta_txn *t, void *arg, struct error *er)
 {
     str value = *(const bool *)arg ? STR("no checksum here") : STR_NULL;
     if (value.len)
-        return t->b->ops->put(t->b, META_TEXTS, STR("k"), value, er);
-    return t->b->ops->del(t->b, META_TEXTS, STR("k"), er);
+        return t->b->ops->put(t->b, META_EVENTS, STR("k"), value, er);
+    return t->b->ops->del(t->b, META_EVENTS, STR("k"), er);
 }
 
 TEST(a_database_with_a_damaged_record_is_not_written_after_a_failure)

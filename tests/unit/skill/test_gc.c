@@ -73,16 +73,20 @@ static struct meta_txn reading(struct kit *k)
     return t;
 }
 
+/* Whether any version of the first skills has that text. */
 static bool has_text(struct kit *k, const char *text)
 {
-    struct digest d;
     str got;
+    bool found = false;
     struct meta_txn t = reading(k);
-    CHECK_OK(sha256_of(str_c(text), &d, &k->e), &k->e);
-    enum err err = meta_text_get(&t, &d, &k->a, &got, &k->e);
+    for (uint64_t number = 1; number < 20; number++)
+        for (uint64_t seq = 1; seq < 20; seq++) {
+            enum err err = meta_text_get(&t, number, seq, &k->a, &got, &k->e);
+            CHECK(err == ERR_OK || err == ERR_NOT_FOUND);
+            found = found || (err == ERR_OK && str_eq(got, str_c(text)));
+        }
     meta_read_end(&t);
-    CHECK(err == ERR_OK || err == ERR_NOT_FOUND);
-    return err == ERR_OK;
+    return found;
 }
 
 static uint32_t state_of(struct kit *k, const struct digest *d)
@@ -180,10 +184,35 @@ BOTH(what_others_share_stays)
     check_opens(k, &b);
     drop(k, &b);
     CHECK_INT(collect(k, true).archives, 1);
-    CHECK(has_text(k, "same")); /* of another archive */
+    CHECK(has_text(k, "same")); /* of another skill */
     CHECK_STR(kit_resolve(k, "other").skill_md, STR("same"));
     drop(k, &c);
     CHECK_INT(collect(k, true).archives, 1);
+    CHECK(!has_text(k, "same"));
+}
+
+/* Versions of two lives with one text, which the first of each has; the archives differ. */
+BOTH(a_text_that_versions_share_goes_with_the_last)
+{
+    struct kit_file files[] = {{"SKILL.md", "same", 0}, {"tool", "1", 0}};
+    kit_push_files(k, "calc@v1", files, 2);
+    files[1].data = "2";
+    kit_push_files(k, "calc@v2", files, 2);
+    files[1].data = "3";
+    kit_push_files(k, "calc@v3", files, 2);
+    files[0].data = "other";
+    struct skill s = kit_push_files(k, "calc@v4", files, 2);
+    CHECK_STR(kit_resolve(k, "calc@v3").skill_md, STR("same"));
+    CHECK_STR(kit_resolve(k, "calc@v4").skill_md, STR("other"));
+    drop(k, &s);
+    files[0].data = "same";
+    kit_push_files(k, "calc@v5", files, 2);
+    CHECK_INT(collect(k, true).versions, 4);
+    CHECK_STR(kit_resolve(k, "calc@v5").skill_md, STR("same"));
+    CHECK(!has_text(k, "other"));
+    s = kit_resolve(k, "calc");
+    drop(k, &s);
+    CHECK_INT(collect(k, true).versions, 1);
     CHECK(!has_text(k, "same"));
 }
 

@@ -36,10 +36,10 @@ static enum err get(struct meta_btxn *t, enum meta_table table, str key, str *re
     return real->get(t, table, key, ret, e);
 }
 
-static enum err cursor_open(struct meta_btxn *t, enum meta_table table, struct meta_bcursor **ret,
-                            struct error *e)
+static enum err cursor_open(struct meta_btxn *t, enum meta_table table, str prefix,
+                            struct meta_bcursor **ret, struct error *e)
 {
-    enum err err = real->cursor_open(t, table, ret, e);
+    enum err err = real->cursor_open(t, table, prefix, ret, e);
     if (err == ERR_OK)
         (*ret)->ops = &counting;
     return err;
@@ -64,12 +64,6 @@ static enum err next(struct meta_bcursor *c, str *ret_key, str *ret_value, struc
     return real->next(c, ret_key, ret_value, e);
 }
 
-static enum err prev(struct meta_bcursor *c, str *ret_key, str *ret_value, struct error *e)
-{
-    n_reads++;
-    return real->prev(c, ret_key, ret_value, e);
-}
-
 static struct kit counted_kit(void)
 {
     struct kit k = {0};
@@ -86,7 +80,6 @@ static struct kit counted_kit(void)
     counting.seek = seek;
     counting.seek_before = seek_before;
     counting.next = next;
-    counting.prev = prev;
     b->ops = &counting;
     CHECK_OK(meta_new(b, NULL, &k.meta, &k.e), &k.e);
     CHECK_OK(skill_service_new(k.store, k.meta, NULL, NULL, &k.service, &k.e), &k.e);
