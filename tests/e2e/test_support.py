@@ -45,6 +45,13 @@ def a_failure_is_reported_and_fails_the_run():
 
 
 @test
+def a_whole_file_can_be_left_out():
+    leaving = "import sys\nsys.path.insert(0, sys.argv.pop(1))\nfrom support import tap\ntap.skip_all('for a reason')\n"
+    done = run(sys.executable, "-c", leaving + "raise SystemExit(1)", ROOT / "tests" / "e2e")
+    equal((done.returncode, done.stdout, done.stderr), (0, "1..0 # SKIP for a reason\n", ""))
+
+
+@test
 def checks_raise():
     must_raise(check, False)
     must_raise(equal, 1, 2)

@@ -26,6 +26,12 @@ def skip(reason):
     raise Skip(reason)
 
 
+def skip_all(reason):
+    """Of a whole file, before its tests: ends the program."""
+    print(f"1..0 # SKIP {reason}", flush=True)
+    sys.exit(0)
+
+
 def note(text):
     """A remark in the test's log."""
     for line in str(text).splitlines():
