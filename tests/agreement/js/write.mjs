@@ -1,5 +1,6 @@
 // Archives by the ZIP writers of npm. usage: node write.mjs TREE OUT_DIR
 // TREE holds the files; each writer makes OUT_DIR/NAME.zip of all of them.
+import { File } from 'node:buffer';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -7,6 +8,8 @@ import { buffer } from 'node:stream/consumers';
 import { ZipArchive } from 'archiver';
 import { downloadZip, makeZip } from 'client-zip';
 import * as zipjs from '@zip.js/zip.js';
+
+globalThis.File ??= File; // client-zip asks for it; Debian 12's node 18 has it in a module only
 
 const require = createRequire(import.meta.url);
 const AdmZip = require('adm-zip');
