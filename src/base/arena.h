@@ -29,9 +29,10 @@ void *arena_calloc(struct arena *a, size_t n, size_t size);
 char *arena_dup_c(struct arena *a, str s);
 /* A copy as a view into the arena; false when memory is out. */
 bool arena_dup(struct arena *a, str s, str *ret);
-/* Formatted C string, or NULL. */
-/* The parts one after the other. */
+/* The n parts one after the other, as a view into the arena; false, and *ret untouched, when memory
+ * is out. */
 bool arena_join(struct arena *a, const str *parts, size_t n, str *ret);
+/* Formatted C string, or NULL. */
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))

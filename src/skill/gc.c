@@ -23,7 +23,7 @@
 #define BATCH    128 /* archives in one transaction */
 #define AWAIT_MS 10000
 #define LOOK_MS  5
-#define HOLD_MS  1000
+#define HOLD_MS  1000 /* a push that holds the store is done sooner */
 
 struct batch {
     struct digest digest[BATCH];

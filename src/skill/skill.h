@@ -211,8 +211,8 @@ struct skill_gc_report {
 /* Removes the archives that no version holds, with all that is known of them. [blocks]
  * Beside pushes, reads and another process's; an archive that a push comes to hold stays. Nothing
  * is lost when it is interrupted at any point: the next one goes on. UNAVAILABLE: another one, a
- * backup or a check is under way; the storage takes no changes. ret tells what was done also after
- * an error.
+ * backup or a check is under way, and is still after a second; the storage takes no changes. ret
+ * tells what was done also after an error.
  */
 enum err skill_gc(struct skill_service *s, const struct skill_gc *o, struct skill_gc_report *ret,
                   struct error *e);

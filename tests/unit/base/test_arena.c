@@ -115,3 +115,19 @@ TEST(formatted_text)
     CHECK_STR(str_c(arena_printf(&a, "%s", "")), STR(""));
     CHECK(!arena_printf(&a, "%9000d", 1));
 }
+
+TEST(joined_parts)
+{
+    CLEANUP(arena_deinit) struct arena a;
+    arena_init(&a, KIB(8));
+    const str parts[] = {STR("org/"), STR_NULL, STR("a\0b"), STR("/x")};
+    const str endless[] = {STR("x"), str_of("", SIZE_MAX)};
+    str got = STR("before");
+    CHECK(arena_join(&a, parts, ARRAY_SIZE(parts), &got));
+    CHECK_STR(got, STR("org/a\0b/x"));
+    CHECK(arena_join(&a, NULL, 0, &got));
+    CHECK_INT(got.len, 0);
+    CHECK(!arena_join(&a, endless, ARRAY_SIZE(endless), &got));
+    CHECK(!arena_join(&a, &(str){"", KIB(9)}, 1, &got)); /* refused before a byte is read */
+    CHECK_INT(got.len, 0);
+}
